@@ -1,0 +1,1 @@
+"""Monoglot's engine: everything but the window. Never imports Qt."""

@@ -1,0 +1,1 @@
+"""What can be known about a model: its size, its speed, how good it is."""

@@ -1,0 +1,75 @@
+"""What a recipe will give, before anything runs: from configurations, or with the corpus counted. No torch."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from core.analysis.size import Estimate, estimate
+from core.context import Context
+from core.errors import Fault, InputError
+from core.languages import check_language
+from core.recipe import Recipe
+from core.teachers import teacher_config
+
+
+def preview(recipe: Recipe, base: Path, ctx: Context, *, count: bool = False) -> Estimate:
+    """The sizes of a recipe's teacher, student and stages.
+
+    Args:
+        recipe: the recipe.
+        base: what its relative paths are taken from.
+        ctx: told of the progress, where the corpus is counted.
+        count: tokenise the corpus, so that a vocabulary it can't fill is as small as it will be; needs the teacher's
+            tokenizer. Otherwise `targets.vocabulary_size` is taken as given.
+
+    Raises:
+        InputError: an unknown language or teacher, or impossible targets; all faults at once.
+    """
+    faults: list[Fault] = []
+    try:
+        check_language(recipe.language.code)
+    except InputError as error:
+        faults.extend(error.faults)
+    try:
+        sizes = _sizes(recipe, base, recipe.targets.vocabulary_size)
+    except InputError as error:
+        raise InputError.of([*faults, *error.faults]) from None
+    if faults:
+        raise InputError.of(faults)
+    wanted = recipe.targets.vocabulary_size
+    # A vocabulary of the teacher's size is not cut at all.
+    if not count or wanted is None or wanted == sizes.teacher.sizes.vocabulary:
+        return sizes
+    return _sizes(recipe, base, _kept(recipe, base, wanted, ctx))
+
+
+def _sizes(recipe: Recipe, base: Path, vocabulary: int | None) -> Estimate:
+    targets, method = recipe.targets, recipe.method
+    return estimate(
+        teacher_config(recipe.teacher.model, base),
+        layers=targets.layers,
+        feed_forward=targets.intermediate_size,
+        hidden=targets.hidden_size,
+        heads=targets.attention_heads,
+        vocabulary=vocabulary,
+        hidden_reduction=method.hidden_reduction,
+        vocabulary_order="first" if method.vocabulary_order == "first" else "last",
+        adapted=recipe.teacher.adapt_steps > 0,
+    )
+
+
+def _kept(recipe: Recipe, base: Path, wanted: int, ctx: Context) -> int:
+    """How many tokens the vocabulary stage will keep: it counts on the training part of the prepared corpus."""
+    from tokenizers import Tokenizer
+
+    from core.compression.tokens import choose_tokens, count_tokens
+    from core.corpus.prepare import prepare
+    from core.sources import tokenizer_file
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file(recipe.teacher.model, base)))
+    with tempfile.TemporaryDirectory(prefix="monoglot-") as scratch:
+        texts = prepare(recipe.corpus, base, recipe.seed, Path(scratch) / "corpus", ctx).train
+        counts = count_tokens(texts, len(texts), tokenizer, ctx)
+    return len(choose_tokens(json.loads(tokenizer.to_str()), counts, wanted).kept)

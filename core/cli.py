@@ -1,0 +1,345 @@
+"""The headless commands: `monoglot WORD …`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from core.errors import InputError, Stopped
+from core.wording import clean
+
+if TYPE_CHECKING:
+    from core.run import RunFolder
+
+DONE, OUR_FAULT, BAD_INPUT, STOPPED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        arguments: what follows the program's name; None: what the process was given.
+    """
+    _make_printable(sys.stdout, sys.stderr)
+    parser = _parser()
+    options = argparse.Namespace()
+    try:
+        parser.parse_args(arguments, options)
+        if options.command is None:
+            sys.stderr.write("The window is not part of this version yet; these are the commands.\n\n")
+            parser.print_help()
+        else:
+            options.command(options)
+        sys.stdout.flush()
+    except InputError as error:
+        for fault in error.faults:
+            _complain(fault.problem, fault.hint)
+        return BAD_INPUT
+    except (Stopped, KeyboardInterrupt):
+        return STOPPED
+    except BrokenPipeError:
+        _forget(sys.stdout)
+    except Exception:
+        return _own_fault(getattr(options, "out", None))
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="monoglot", description="Makes a small model of one language out of a multilingual one.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    parser.set_defaults(command=None)
+    words = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def word(name: str, command: Callable[[argparse.Namespace], None], text: str, *, as_json: bool = True) -> Any:
+        added = words.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(command=command)
+        if as_json:
+            added.add_argument("--json", action="store_true", help="print one JSON object; all else goes to stderr")
+        return added
+
+    run = word("run", _run, "compress a teacher as a recipe says")
+    run.add_argument("recipe", type=Path, nargs="?", metavar="RECIPE", help="can be left out with --resume")
+    run.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder, new or empty")
+    run.add_argument("--resume", action="store_true", help="go on with the run in the folder given with --out")
+    estimate = word("estimate", _estimate, "say how large the student will be, without running anything")
+    estimate.add_argument("recipe", type=Path, metavar="RECIPE")
+    estimate.add_argument("--count", action="store_true", help="tokenise the corpus: exact to the last parameter")
+    evaluate = word("evaluate", _evaluate, "measure a model on a recipe's text and tasks")
+    evaluate.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
+    evaluate.add_argument("--recipe", type=Path, required=True, metavar="RECIPE")
+    trim = word("trim", _trim, "cut a model's vocabulary to one language, nothing else")
+    trim.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
+    trim.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text of the language")
+    trim.add_argument("--size", type=int, required=True, metavar="N", help="tokens to keep")
+    trim.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    export = word("export", _export, "copy a finished run's student out of the run", as_json=False)
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--format", choices=("hf",), required=True, help="hf: a folder that transformers load")
+    export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    report = word("report", _report, "write a run's report anew", as_json=False)
+    report.add_argument("run", type=Path, metavar="RUN")
+    compare = word("compare", _compare, "put finished runs side by side")
+    compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    sample = word("sample", _sample, "run the built-in sample from end to end")
+    sample.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder, new or empty")
+    sample.add_argument("--tiny", action="store_true", help="a few steps a stage and one task, to see that it works")
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Faults in the way that every other fault is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[:1].upper()}{message[1:]}.", hint=f"See: {self.prog} --help")
+
+
+class _Version(argparse.Action):
+    """Asks for the version in place of a command; it is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:
+        namespace.command = _version
+
+
+def _version(options: argparse.Namespace) -> None:
+    from core.export.versions import monoglot_version
+
+    print(f"monoglot {monoglot_version()}")
+
+
+# -- commands --------------------------------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> None:
+    from core import recipe as recipes
+    from core.run import RunFolder
+
+    if options.resume and options.out is None:
+        raise InputError("--resume doesn't say which run.", hint="Give the run's folder with --out.")
+    if options.recipe is None and not options.resume:
+        raise InputError("There is no recipe.", hint="Write: monoglot run RECIPE, or --resume --out FOLDER.")
+    if options.recipe is None:
+        folder = RunFolder(options.out)
+        _go(folder, folder.given_recipe(), options.out, options)
+    else:
+        original = recipes.read(options.recipe)
+        folder = RunFolder(options.out or _new_folder(recipes.parse(original, str(options.recipe)).name))
+        _go(folder, original, options.recipe.absolute().parent, options)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    import resources
+    from core import recipe as recipes
+    from core.run import RunFolder
+
+    base = Path(resources.__file__).parent / "sample"
+    original = recipes.read(base / ("recipe-tiny.toml" if options.tiny else "recipe.toml"))
+    options.resume = False
+    _go(RunFolder(options.out or _new_folder("sample")), original, base, options)
+
+
+def _go(folder: RunFolder, original: str, base: Path, options: argparse.Namespace) -> None:
+    """Run or resume; the last line on stdout is the folder."""
+    from core import session
+    from core.terminal import follower, summary
+
+    options.out = folder.path.absolute()  # for the log of a fault of ours
+    listen = follower(sys.stderr)
+    try:
+        results = session.execute(folder, original=original, base=base, resume=options.resume, listen=listen)
+    except Stopped:
+        listen.close()
+        command = f"monoglot run --resume --out {shlex.quote(clean(options.out))}"
+        _note(f"Stopped; nothing that was finished is lost. To go on: {command}")
+        raise
+    finally:
+        listen.close()
+    _tell(options, {**results, "run": str(options.out)}, lambda: f"{summary(results)}\n\n{clean(options.out)}")
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    from core import recipe as recipes
+    from core.analysis.preview import preview
+    from core.context import Quiet
+
+    recipe = recipes.load(options.recipe)
+    base = options.recipe.absolute().parent
+    if options.count:
+        with _following("count") as ctx:
+            sizes = preview(recipe, base, ctx, count=True)
+    else:
+        sizes = preview(recipe, base, Quiet())
+    _tell(options, sizes.to_json(), lambda: _estimate_text(sizes.to_json()))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from core import recipe as recipes
+    from core.sources import model_folder
+
+    recipe = recipes.load(options.recipe)
+    with _following("evaluate") as ctx:
+        model = model_folder(options.model, Path.cwd())
+        from core.evaluation import evaluate_model  # brings torch: only once the input can be used
+
+        found = evaluate_model(model, recipe, options.recipe.absolute().parent, ctx)
+    _tell(options, found, lambda: _evaluation_text(found))
+
+
+def _trim(options: argparse.Namespace) -> None:
+    from core.corpus.reading import read_texts
+    from core.sources import model_folder
+    from core.trim import trim_folder
+
+    if options.size < 1:
+        raise InputError(f"--size is {options.size}.", hint="Give the number of tokens to keep, at least 1.")
+    with _following("trim") as ctx:
+        texts = (text for source in options.corpus for text in read_texts(source, Path.cwd(), ctx))
+        found = trim_folder(model_folder(options.model, Path.cwd()), texts, options.size, options.out, ctx)
+    _tell(options, found, lambda: _trim_text(found, options.out))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from core.export.huggingface import export_student
+    from core.run import RunFolder
+
+    export_student(RunFolder(options.run), options.out)
+    print(clean(options.out.absolute()))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from core.export.report import write_report
+    from core.run import RunFolder
+
+    print(clean(write_report(RunFolder(options.run)).absolute()))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from core.analysis.compare import compare, comparison_text
+    from core.run import RunFolder
+
+    found = compare([RunFolder(run) for run in options.runs])
+    _tell(options, found, lambda: comparison_text(found))
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+def _estimate_text(sizes: dict[str, Any]) -> str:
+    from core.tables import text_table
+    from core.wording import megabytes, parameters, stage
+
+    def row(name: str, count: int) -> tuple[str, ...]:
+        change = "" if count == teacher else f"-{100 * (1 - count / teacher):.1f} %"
+        return name, parameters(count), megabytes(4 * count / 1e6), change
+
+    teacher = sizes["teacher"]["parameters"]
+    rows = [row("Teacher", teacher), *(row(stage(entry["name"]), entry["parameters"]) for entry in sizes["stages"])]
+    return text_table(("", "parameters", "size", "change"), [*rows, row("Student", sizes["student"]["parameters"])])
+
+
+def _evaluation_text(found: dict[str, Any]) -> str:
+    from core.tables import text_table
+    from core.wording import mean_sd, megabytes, metric, number, parameters
+
+    rows = [
+        ("parameters", parameters(found["parameters"])),
+        ("size", megabytes(found["megabytes"])),
+        ("masked-language loss", number(found["mlm_loss"], 3)),
+        ("masked-token accuracy", number(found["mlm_accuracy"])),
+    ]
+    rows += [(f"{name} ({metric(task['metric'])})", mean_sd(task)) for name, task in found["tasks"].items()]
+    return text_table(("", "model"), rows)
+
+
+def _trim_text(found: dict[str, Any], out: Path) -> str:
+    from core.tables import text_table
+    from core.wording import number
+
+    rows = [
+        ("vocabulary", f"{found['vocabulary']['before']:,}", f"{found['vocabulary']['after']:,}"),
+        ("parameters", f"{found['parameters']['before']:,}", f"{found['parameters']['after']:,}"),
+        ("tokens a word", number(found["fertility"]["before"], 3), number(found["fertility"]["after"], 3)),
+        ("unknown tokens", f"{found['unknown']['before']:,}", f"{found['unknown']['after']:,}"),
+    ]
+    note = "" if found["weights"] else "\n\nThe folder holds no weights: tokenizer and configuration were trimmed."
+    return f"{text_table(('', 'before', 'after'), rows)}{note}\n\n{clean(out.absolute())}"
+
+
+# -- talking ---------------------------------------------------------------------------------------------------------
+
+
+def _tell(options: argparse.Namespace, content: dict[str, Any], text: Callable[[], str]) -> None:
+    # ASCII only, so that it is JSON in every terminal's encoding.
+    print(json.dumps(content, allow_nan=False) if options.json else text())
+
+
+@contextlib.contextmanager
+def _following(what: str) -> Iterator[Any]:
+    """A context whose progress is shown on stderr."""
+    from core.terminal import TerminalContext, follower
+
+    listen = follower(sys.stderr)
+    try:
+        yield TerminalContext(listen, what)
+    finally:
+        listen.close()
+
+
+def _new_folder(name: str) -> Path:
+    """A run's folder where the user names none."""
+    import appdirs
+
+    return Path(appdirs.user_data_dir("monoglot", False)) / "runs" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _complain(problem: str, hint: str) -> None:
+    _note(f"error: {clean(problem)}\nhint: {clean(hint)}")
+
+
+def _note(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _own_fault(folder: Path | None) -> int:
+    """Keep the traceback, tell where; nobody reads one on a terminal."""
+    import appdirs
+
+    trace = f"{time.strftime('%Y-%m-%d %H:%M:%S')} monoglot {shlex.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
+    places = [Path(appdirs.user_log_dir("monoglot", False)) / "error.log"]
+    if folder is not None and (folder / "recipe.original.toml").is_file():
+        places.insert(0, folder / "error.log")
+    for place in places:
+        with contextlib.suppress(OSError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with open(place, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(trace)
+            _complain("Something went wrong inside Monoglot; this is not your fault.", f"The details are in {place}.")
+            return OUR_FAULT
+    _complain("Something went wrong inside Monoglot, and no log can be written.", trace)
+    return OUR_FAULT
+
+
+def _make_printable(*streams: Any) -> None:
+    """Letters that a terminal's encoding lacks are spelt out, instead of ending the command."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget(stream: Any) -> None:
+    """Nobody reads any more: keep Python from complaining about it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Text in: reading, cleaning, tokenising once, and batches by token budget."""

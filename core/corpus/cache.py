@@ -1,0 +1,141 @@
+"""Texts tokenised once, kept on disk and mapped into memory. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from core.context import Context
+from core.corpus.prepare import TextFile
+from core.errors import InputError
+from core.events import Message
+from core.sealing import replace_folder, sealed
+
+_IDS = "ids"
+_OFFSETS = "offsets.npy"
+_CHUNK_TEXTS = 512
+_CHUNK_CHARACTERS = 200_000
+_VERSION = b"1"
+
+
+class TokenCache:
+    """Tokenised texts; text `i` is `cache[i]`, special tokens included.
+
+    On disk: `ids.uint16` or `ids.uint32`, all tokens one after the other (little-endian), and `offsets.npy`, where
+    each text begins, with the end of the last; int64, shape (texts + 1,).
+
+    Args:
+        folder: what `tokenise` made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        (path,) = folder.glob(f"{_IDS}.*")
+        mapped = np.memmap(path, dtype=_on_disk(path.suffix[1:]), mode="r")
+        self._ids = mapped.view(np.ndarray)  # slices of a memmap object cost ten times as much
+        self._offsets: npt.NDArray[np.int64] = np.load(folder / _OFFSETS, allow_pickle=False)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, index: int) -> npt.NDArray[np.unsignedinteger]:
+        return self._ids[self._offsets[index] : self._offsets[index + 1]]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text, shape (texts,)."""
+        return np.diff(self._offsets)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts together."""
+        return int(self._offsets[-1])
+
+    def counts(self, vocabulary: int) -> npt.NDArray[np.int64]:
+        """How often each token occurs, shape (vocabulary,)."""
+        total = np.zeros(vocabulary, dtype=np.int64)
+        for start in range(0, len(self._ids), 1 << 20):
+            total += np.bincount(self._ids[start : start + (1 << 20)], minlength=vocabulary)
+        return total
+
+
+def tokenise(texts: TextFile, tokenizer: Tokenizer, max_length: int, folder: Path, ctx: Context) -> TokenCache:
+    """Tokenise a file of texts into a folder inside `folder`, or find it there from an earlier time.
+
+    A text longer than `max_length` becomes several that follow each other without overlap, each with special tokens
+    of its own. Texts in which the tokenizer finds nothing are left out.
+
+    Args:
+        texts: the file.
+        tokenizer: as it is, but for its own padding and truncation; it is not changed.
+        max_length: tokens of a text at most, special ones included.
+        folder: holds a folder for each tokenizer, file and length, named by a hash of their content.
+        ctx: told how many tokens there are.
+
+    Raises:
+        InputError: the tokenizer finds no tokens at all, or its special tokens alone fill `max_length`.
+    """
+    special = tokenizer.num_special_tokens_to_add(is_pair=False)
+    if max_length <= special:
+        raise InputError(
+            f"A length of {max_length} tokens leaves no place for text beside {special} special tokens.",
+            hint="Raise corpus.max_length.",
+        )
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    content = hashlib.sha256(_VERSION + tokenizer.to_str().encode() + texts.sha256.encode())
+    target = folder / content.hexdigest()[:32]
+    if not sealed(target):
+        replace_folder(target, lambda new: _write(texts, tokenizer, special, new, ctx), seal=True)
+    return TokenCache(target)
+
+
+def _write(texts: TextFile, tokenizer: Tokenizer, special: int, folder: Path, ctx: Context) -> None:
+    kind = "uint16" if tokenizer.get_vocab_size(with_added_tokens=True) <= 1 << 16 else "uint32"
+    done = without = 0
+    offsets = array("q", [0])
+    with open(folder / f"{_IDS}.{kind}", "wb") as file:
+        for chunk in _chunks(texts):
+            ctx.check()
+            for encoding in tokenizer.encode_batch_fast(chunk):
+                if len(encoding.ids) == special:
+                    without += 1
+                    continue
+                for window in (encoding, *encoding.overflowing):
+                    file.write(np.array(window.ids, dtype=_on_disk(kind)).tobytes())
+                    offsets.append(offsets[-1] + len(window.ids))
+            done += len(chunk)
+            ctx.progress(done, len(texts))
+    if offsets[-1] == 0:
+        raise InputError(
+            f"The tokenizer finds no tokens in the {len(texts)} texts of {texts.path}.",
+            hint="Check that the texts are in the script of the language, and that the tokenizer is whole.",
+        )
+    np.save(folder / _OFFSETS, np.frombuffer(offsets, dtype=np.int64))
+    text = f"Tokenised {len(texts):,} texts into {len(offsets) - 1:,} sequences with {offsets[-1]:,} tokens"
+    ctx.emit(Message(level="info", text=f"{text}; {without:,} without any token left out." if without else f"{text}."))
+
+
+def _chunks(texts: TextFile) -> Iterator[list[str]]:
+    """The texts in lists that are short enough to be tokenised between two questions whether to go on."""
+    rest = iter(texts)
+    while chunk := list(itertools.islice(rest, 1)):
+        characters = len(chunk[0])
+        while characters < _CHUNK_CHARACTERS and len(chunk) < _CHUNK_TEXTS:
+            following = next(rest, None)
+            if following is None:
+                break
+            chunk.append(following)
+            characters += len(following)
+        yield chunk
+
+
+def _on_disk(kind: str) -> np.dtype[np.unsignedinteger]:
+    return np.dtype(kind).newbyteorder("<")

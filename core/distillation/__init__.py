@@ -1,0 +1,1 @@
+"""Learning from a teacher: losses, the training loop and its checkpoints."""

@@ -1,0 +1,85 @@
+"""A training stage's state on disk: weights, optimiser moments, best weights, counters. Safetensors and JSON only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.models import LanguageModel, tensors_of
+
+_STATE, _TENSORS = "state.json", "tensors.safetensors"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a stage has done so far; everything a resumed one must know besides tensors."""
+
+    step: int = 0
+    tokens: int = 0
+    timed_tokens: int = 0
+    timed_seconds: float = 0.0
+    """Of the steps that throughput is taken over: all but the first."""
+    validated_step: int = -1
+    best_step: int = 0
+    best_loss: float = float("inf")
+    """Lowest validation total so far."""
+    best_mlm: float = float("inf")
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """A model in training; `best` are the weights with the lowest validation loss so far."""
+
+    lm: LanguageModel
+    optimizer: torch.optim.Optimizer
+    counters: Counters = field(default_factory=Counters)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    def keep_best(self) -> None:
+        """Remember the weights as they are now."""
+        self.best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors_of(self.lm).items()}
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write the state into a folder, with what the caller wants to know about it."""
+        tensors: dict[str, Tensor] = {}
+        for name, parameter in self._named():
+            tensors[f"model/{name}"] = parameter.detach()
+            for moment in _MOMENTS if parameter in self.optimizer.state else ():
+                tensors[f"{moment}/{name}"] = self.optimizer.state[parameter][moment]
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, folder / _TENSORS)
+        content = {"about": about, "counters": asdict(self.counters)}
+        (folder / _STATE).write_text(json.dumps(content), encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        """Take up the state that `save` wrote."""
+        tensors = load_file(folder / _TENSORS)
+        self.counters = Counters(**json.loads((folder / _STATE).read_text(encoding="utf-8"))["counters"])
+        with torch.no_grad():
+            for name, parameter in self._named():
+                parameter.copy_(tensors[f"model/{name}"])
+                if self.counters.step:
+                    self.optimizer.state[parameter] = {
+                        "step": torch.tensor(float(self.counters.step)),
+                        **{moment: tensors[f"{moment}/{name}"].clone().to(parameter.device) for moment in _MOMENTS},
+                    }
+        best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
+        self.best = {name: tensor.clone() for name, tensor in best.items()}
+
+    def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return list(self.lm.model.named_parameters())
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What the caller noted about a saved state; empty where there is none."""
+    try:
+        return dict(json.loads((folder / _STATE).read_text(encoding="utf-8"))["about"])
+    except (OSError, ValueError, KeyError):
+        return {}

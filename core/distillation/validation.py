@@ -1,0 +1,80 @@
+"""How good a masked language model is on text that it never trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.context import Context
+from core.corpus.batches import MaskedBatch
+from core.distillation.losses import Distance
+from core.models import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Means over the places of a validation set; losses in nats, accuracy 0-100."""
+
+    mlm: float
+    kd: float | None
+    accuracy: float
+    tokens: int
+
+
+def measure(
+    lm: LanguageModel,
+    batches: Sequence[MaskedBatch],
+    ctx: Context,
+    *,
+    teacher: LanguageModel | None = None,
+    distance: Distance | None = None,
+) -> Measured:
+    """Masked-language loss and accuracy, and the distance from a teacher where one is given.
+
+    Args:
+        lm: the model; measured in evaluation mode, on the device it is on.
+        batches: masked validation texts.
+        ctx: asked between batches whether to go on.
+        teacher, distance: what is distilled from; both or neither.
+    """
+    training, device = lm.model.training, lm.model.device
+    lm.model.eval()
+    mlm = kd = correct = 0.0
+    places = tokens = kd_places = 0
+    try:
+        with torch.no_grad():
+            if distance is not None:
+                distance.begin(lm, sum(batch.tokens for batch in batches))
+            for batch in batches:
+                ctx.check()
+                batch = batch.to(device)
+                hidden = hidden_at(lm, batch)
+                logits = F.linear(lm.head_features(hidden[batch.positions]), *lm.decoder).float()
+                mlm += F.cross_entropy(logits, batch.labels, reduction="sum").item()
+                correct += (logits.argmax(dim=-1) == batch.labels).sum().item()
+                places += len(batch.labels)
+                tokens += batch.tokens
+                if distance is not None and teacher is not None:
+                    where = looked_at(batch, distance)
+                    others = teacher.head_features(hidden_at(teacher, batch)[where])
+                    kd += distance.sum(lm, lm.head_features(hidden[where]), others).item()
+                    kd_places += len(where)
+    finally:
+        lm.model.train(training)
+    return Measured(mlm / places, kd / kd_places if distance is not None else None, 100 * correct / places, tokens)
+
+
+def hidden_at(lm: LanguageModel, batch: MaskedBatch) -> Tensor:
+    """The last hidden state of every place, shape (batch * seq, hidden)."""
+    return lm.hidden_states(batch.input_ids, batch.attention_mask).flatten(0, 1)
+
+
+def looked_at(batch: MaskedBatch, distance: Distance) -> Tensor:
+    """The places that a distance is taken at, as indices into batch * seq."""
+    if distance.everywhere:
+        return batch.attention_mask.flatten().nonzero()[:, 0]
+    return batch.positions

@@ -1,0 +1,201 @@
+"""The student's model card: README.md with the header that the hub reads.
+
+It depends on the recipe and its results alone, so the same run gives the same bytes: no dates, times or places.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from core.export.versions import monoglot_version
+from core.recipe import Recipe
+from core.teachers import known_teacher
+from core.wording import MISSING, clean, last_name, mean_sd, megabytes, metric, number, parameters, seeds, stage
+
+_PAPER = "https://arxiv.org/abs/2505.16956"
+_SPECIAL = frozenset("\\`*_{}[]<>()#|~&!$@:")
+
+
+def model_card(recipe: Recipe, results: Mapping[str, Any], language: str) -> str:
+    """The text of the student's README.md.
+
+    Args:
+        recipe: the recipe as run.
+        results: the content of results.json; empty for the best model so far of a run that was stopped.
+        language: the language's name in English.
+    """
+    finished = (_sizes(results), _scores(results)) if results else ()
+    parts = (
+        _header(recipe),
+        _introduction(recipe, results, language),
+        _use(),
+        *finished,
+        _making(recipe, results),
+        _limits(language),
+        _licence(recipe),
+        _origin(),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown(text: object) -> str:
+    """Text that Markdown shows as it is, also in a table."""
+    return "".join(f"\\{mark}" if mark in _SPECIAL else mark for mark in clean(text))
+
+
+def _header(recipe: Recipe) -> str:
+    lines = [
+        f"language: {_yaml(recipe.language.code)}",
+        "license: other",
+        "license_name: as-teacher-and-texts",
+        "library_name: transformers",
+        "pipeline_tag: fill-mask",
+        "tags:",
+        "- monoglot",
+        "- masked-lm",
+        "- knowledge-distillation",
+        "- model-compression",
+    ]
+    if _on_hub(recipe.teacher.model):
+        lines.append(f"base_model: {_yaml(recipe.teacher.model)}")
+    return "\n".join(["---", *lines, "---"])
+
+
+def _yaml(text: str) -> str:
+    # YAML's double-quoted strings take JSON's escapes.
+    return json.dumps(clean(text), ensure_ascii=False)
+
+
+def _on_hub(source: str) -> bool:
+    return source != "sample" and last_name(source) == source
+
+
+def _introduction(recipe: Recipe, results: Mapping[str, Any], language: str) -> str:
+    text = (
+        f"# {markdown(language)} from {_teacher(recipe)}\n\n"
+        f"A masked language model for {markdown(language)} ({markdown(recipe.language.code)}) alone, compressed from the "
+        f"multilingual {_teacher(recipe)}"
+    )
+    if results:
+        teacher, student = results["teacher"], results["student"]
+        text += (
+            f": {parameters(student['parameters'])} parameters instead of {parameters(teacher['parameters'])}, "
+            f"{100 * student['compression']:.1f} % fewer."
+        )
+    else:
+        text += ".\n\nIts run was stopped before the end: this is the best model so far, and nothing was measured on it."
+    if recipe.teacher.model == "sample":
+        text += (
+            "\n\nIts teacher and its text are Monoglot's built-in sample: generated sentences of a small invented world."
+            " It shows how Monoglot works and is of no other use."
+        )
+    return text
+
+
+def _teacher(recipe: Recipe) -> str:
+    return "Monoglot's sample teacher" if recipe.teacher.model == "sample" else markdown(last_name(recipe.teacher.model))
+
+
+def _use() -> str:
+    return (
+        "## Use\n\n"
+        "```python\n"
+        "from transformers import AutoModelForMaskedLM, AutoTokenizer\n"
+        'tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")\n'
+        'model = AutoModelForMaskedLM.from_pretrained("path/to/this/folder")\n'
+        "```"
+    )
+
+
+def _sizes(results: Mapping[str, Any]) -> str:
+    teacher, student = results["teacher"], results["student"]
+    rows = [
+        ("Parameters", f"{teacher['parameters']:,}", f"{student['parameters']:,}"),
+        ("Size in float32", megabytes(teacher["megabytes"]), megabytes(student["megabytes"])),
+        ("Masked-language loss (nats)", number(teacher["mlm_loss"], 3), number(student["mlm_loss"], 3)),
+        ("Masked-token accuracy (%)", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"])),
+    ]
+    return "## Size and masked-language loss\n\n" + _table(("", "Teacher", "Student"), rows) + (
+        "\n\nParameters count tied tensors once, the masked-language head included. Loss and accuracy are both on the "
+        "student's validation text, tokens and masks."
+    )  # fmt: skip
+
+
+def _scores(results: Mapping[str, Any]) -> str:
+    tasks = results.get("tasks", {})
+    if not tasks:
+        return "## Scores\n\nThe run measured no downstream task."
+    rows = [
+        (
+            markdown(name),
+            markdown(metric(task["metric"])),
+            mean_sd(task["teacher"]),
+            mean_sd(task["student"]),
+            number(task["drop"]),
+            seeds(task["student"]),
+        )
+        for name, task in tasks.items()
+    ]
+    return "## Scores\n\n" + _table(("Task", "Metric", "Teacher", "Student", "Drop", "Over"), rows) + (
+        "\n\nOn the test split, 0-100; mean ± standard deviation over seeds."
+    )  # fmt: skip
+
+
+def _making(recipe: Recipe, results: Mapping[str, Any]) -> str:
+    method, schedule = recipe.method, recipe.schedule
+    rows = [
+        (
+            markdown(stage(entry["name"])),
+            parameters(entry["parameters"]) if entry.get("parameters") is not None else MISSING,
+            number(entry.get("validation_loss"), 3),
+        )
+        for entry in results.get("stages", [])
+    ]
+    table = _table(("Stage", "Parameters after it", "Validation loss (nats)"), rows) + "\n\n" if rows else ""
+    sources = ", ".join(markdown(last_name(source)) for source in recipe.corpus.sources)
+    return (
+        "## How it was made\n\n"
+        + table
+        + f"Preset {method.preset}; layers: {_word(method.layer_selection)}; hidden size: {_word(method.hidden_reduction)}; "
+        f"vocabulary {method.vocabulary_order}; distillation loss: {_word(method.kd_loss)}, weight of the masked-language "
+        f"loss {method.alpha:g}; {schedule.distil_steps:,} steps a distillation of {schedule.batch_tokens:,} tokens each; "
+        f"seed {recipe.seed}. Text: {sources}."
+    )
+
+
+def _word(choice: str) -> str:
+    return markdown(choice.replace("_", " "))
+
+
+def _limits(language: str) -> str:
+    return (
+        "## Limits\n\n"
+        f"- It was distilled on {markdown(language)} text alone; don't rely on it for any other language.\n"
+        "- What the teacher and the text got wrong or left out, and the prejudices in them, are in it too.\n"
+        "- The scores hold for the data that they were measured on; measure again on yours before you rely on it."
+    )
+
+
+def _licence(recipe: Recipe) -> str:
+    known = known_teacher(recipe.teacher.model)
+    named = f" The teacher's licence is {markdown(known.licence)}." if known else ""
+    return (
+        "## Licence\n\n"
+        "The licence of this model is that of its teacher and of the texts it learnt from; Monoglot adds no terms of its "
+        f"own.{named} Whoever publishes the model has to follow both."
+    )
+
+
+def _origin() -> str:
+    return (
+        "## Origin\n\n"
+        f"Made with Monoglot {monoglot_version()}, after the method of Gurgurov, Gregor, van Genabith and Ostermann, "
+        f"*On Multilingual Encoder Language Model Compression for Low-Resource Languages*, [arXiv 2505.16956]({_PAPER})."
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    rule = ("---",) + ("---:",) * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))

@@ -1,0 +1,235 @@
+"""Plots as inline SVG: no scripts, no files beside the page; colours come from the page's CSS variables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 640, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 112, 28, 44
+_MOST_POINTS = 400
+_LABEL_HEIGHT = 15
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a plot; `colour` is a CSS variable's name."""
+
+    label: str
+    points: Sequence[Point]
+    colour: str
+    faint: bool = False
+    """Raw data behind a smoothed line: thin, and without a label of its own."""
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of the x axis with a name: a stage."""
+
+    label: str
+    start: float
+    end: float
+
+
+def line_plot(title: str, x_label: str, y_label: str, lines: Sequence[Line], bands: Sequence[Band] = ()) -> str:
+    """A plot of lines, each labelled at its end; a point that is no finite number breaks its line.
+
+    Returns:
+        An <svg> element; empty text where no line has a point.
+    """
+    finite = [point for line in lines for point in line.points if _finite(point)]
+    if not finite:
+        return ""
+    x = _Axis(
+        min([p[0] for p in finite] + [b.start for b in bands]),
+        max([p[0] for p in finite] + [b.end for b in bands]),
+        _LEFT,
+        WIDTH - _RIGHT,
+    )
+    low, high = _widened(min(p[1] for p in finite), max(p[1] for p in finite))
+    y = _Axis(low, high, HEIGHT - _BOTTOM, _TOP)
+    parts = [*_bands(bands, x), *_grid(x, y, x_label, y_label)]
+    parts += [_path(line, x, y) for line in lines]
+    ends = [(line, _last_finite(line.points)) for line in lines if not line.faint]
+    parts += _end_labels([(line.label, line.colour, y(end[1])) for line, end in ends if end is not None])
+    return _svg(title, parts)
+
+
+def stacked_bars(
+    title: str, y_label: str, bars: Mapping[str, Mapping[str, float]], colours: Mapping[str, tuple[str, str]]
+) -> str:
+    """One bar an entry, its parts stacked.
+
+    Args:
+        title, y_label: words for the plot and its axis.
+        bars: bar's label → part → value.
+        colours: part → its label and the CSS variable of its colour, from the bottom up.
+
+    Returns:
+        An <svg> element; empty text where there is no bar.
+    """
+    if not bars:
+        return ""
+    y = _Axis(0.0, max(sum(parts.values()) for parts in bars.values()) or 1.0, HEIGHT - _BOTTOM, _TOP)
+    slot = (WIDTH - _LEFT - _RIGHT) / len(bars)
+    out = [*_y_grid(y, y_label)]
+    for index, (label, parts) in enumerate(bars.items()):
+        left, below = _LEFT + slot * (index + 0.15), 0.0
+        for part, (name, colour) in colours.items():
+            value = parts.get(part, 0.0)
+            if value > 0:
+                top = y(below + value)
+                out.append(
+                    f'<rect x="{left:.1f}" y="{top:.1f}" width="{slot * 0.7:.1f}" height="{y(below) - top:.1f}" '
+                    f'fill="var({colour})"><title>{escape(f"{label}, {name}: {value:,.0f}")}</title></rect>'
+                )
+                below += value
+        middle = left + slot * 0.35
+        out.append(_text(middle, y(below) - 5, si(below), anchor="middle"))
+        out.append(_text(middle, HEIGHT - _BOTTOM + 16, label, anchor="middle", css="small"))
+    present = [(name, colour) for part, (name, colour) in colours.items() if any(part in bar for bar in bars.values())]
+    for index, (name, colour) in enumerate(reversed(present)):
+        top = _TOP + 6 + index * 20
+        out.append(f'<rect x="{WIDTH - _RIGHT + 8}" y="{top}" width="11" height="11" fill="var({colour})"/>')
+        out.append(_text(WIDTH - _RIGHT + 24, top + 10, name))
+    return _svg(title, out)
+
+
+def smoothed(points: Sequence[Point], window: int | None = None) -> list[Point]:
+    """A centred moving mean over `window` points (default: a fifteenth of them); shorter at both ends.
+
+    Points that are no finite numbers are left out.
+    """
+    kept = [point for point in points if _finite(point)]
+    half = (window if window is not None else max(3, len(kept) // 15)) // 2
+    sums = [0.0]
+    for _, value in kept:
+        sums.append(sums[-1] + value)
+    out = []
+    for index, (place, _) in enumerate(kept):
+        reach = min(half, index, len(kept) - 1 - index)
+        out.append((place, (sums[index + reach + 1] - sums[index - reach]) / (2 * reach + 1)))
+    return out
+
+
+def si(value: float) -> str:
+    """A number with an SI prefix and at most three digits: 22.8M."""
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{prefix}"
+    return f"{value:.3g}"
+
+
+class _Axis:
+    """Where a value stands on the drawing."""
+
+    def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        self.low, self.high = low, high if high > low else low + 1
+        self._start, self._end = start, end
+
+    def __call__(self, value: float) -> float:
+        return self._start + (value - self.low) / (self.high - self.low) * (self._end - self._start)
+
+    def ticks(self, wanted: int = 5) -> list[float]:
+        """Round values inside the axis, about as many as wanted."""
+        rough = (self.high - self.low) / wanted
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [number * step for number in range(first, last + 1)]
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    room = (high - low) * 0.06 or max(abs(high), 1.0) * 0.1
+    return (max(0.0, low - room) if low >= 0 else low - room), high + room
+
+
+def _finite(point: Point) -> bool:
+    return math.isfinite(point[0]) and math.isfinite(point[1])
+
+
+def _last_finite(points: Sequence[Point]) -> Point | None:
+    return next((point for point in reversed(points) if _finite(point)), None)
+
+
+def _path(line: Line, x: _Axis, y: _Axis) -> str:
+    moves, pen_down = [], False
+    for point in _thinned(line.points):
+        if _finite(point):
+            moves.append(f"{'L' if pen_down else 'M'}{x(point[0]):.1f} {y(point[1]):.1f}")
+        pen_down = _finite(point)
+    dots = ""
+    if len(moves) == 1:  # a line of one point has no length
+        only = _last_finite(line.points)
+        if only is not None:
+            dots = f'<circle cx="{x(only[0]):.1f}" cy="{y(only[1]):.1f}" r="2.5" fill="var({line.colour})"/>'
+    css = "raw" if line.faint else "line"
+    dash = ' stroke-dasharray="6 4"' if line.dashed else ""
+    return (
+        f'<path class="{css}" d="{" ".join(moves)}" stroke="var({line.colour})"{dash}>'
+        f"<title>{escape(line.label)}</title></path>{dots}"
+    )
+
+
+def _thinned(points: Sequence[Point]) -> list[Point]:
+    """At most `_MOST_POINTS`: of each bucket the lowest and the highest, so that no peak is lost."""
+    if len(points) <= _MOST_POINTS:
+        return list(points)
+    size = math.ceil(2 * len(points) / _MOST_POINTS)
+    thin: list[Point] = []
+    for start in range(0, len(points), size):
+        bucket = [point for point in points[start : start + size] if _finite(point)]
+        if bucket:
+            thin += sorted({min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])})
+    return thin
+
+
+def _bands(bands: Sequence[Band], x: _Axis) -> Iterable[str]:
+    for index, band in enumerate(bands):
+        left, right = x(band.start), x(band.end)
+        if index % 2 == 0:
+            yield f'<rect class="band" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" height="{HEIGHT - _TOP - _BOTTOM}"/>'
+        yield _text((left + right) / 2, _TOP - 8, band.label, anchor="middle", css="small")
+
+
+def _grid(x: _Axis, y: _Axis, x_label: str, y_label: str) -> Iterable[str]:
+    yield from _y_grid(y, y_label)
+    for tick in x.ticks():
+        yield _text(x(tick), HEIGHT - _BOTTOM + 16, si(tick), anchor="middle", css="small")
+    yield _text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 8, x_label, anchor="middle", css="small")
+
+
+def _y_grid(y: _Axis, label: str) -> Iterable[str]:
+    for tick in y.ticks():
+        yield f'<path class="grid" d="M{_LEFT} {y(tick):.1f} H{WIDTH - _RIGHT}"/>'
+        yield _text(_LEFT - 8, y(tick) + 4, si(tick), anchor="end", css="small")
+    middle = (HEIGHT - _BOTTOM + _TOP) / 2
+    yield (
+        f'<text class="small" text-anchor="middle" transform="translate(14 {middle:.0f}) rotate(-90)">'
+        f"{escape(label)}</text>"
+    )
+
+
+def _end_labels(labels: Iterable[tuple[str, str, float]]) -> Iterable[str]:
+    """Labels at the right edge, pushed apart where their lines end close to each other."""
+    lowest = _TOP - _LABEL_HEIGHT
+    for name, colour, height in sorted(labels, key=lambda entry: entry[2]):
+        lowest = max(height, lowest + _LABEL_HEIGHT)
+        square = f'<rect x="{WIDTH - _RIGHT + 6}" y="{lowest - 2:.1f}" width="9" height="4" fill="var({colour})"/>'
+        yield square + _text(WIDTH - _RIGHT + 20, lowest + 4, name)
+
+
+def _text(x: float, y: float, words: str, *, anchor: str = "start", css: str = "label") -> str:
+    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _svg(title: str, parts: Iterable[str]) -> str:
+    name = escape(title)
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}"><title>{name}</title>{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,140 @@
+"""What a family table is made of, and the arithmetic on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.errors import InputError
+
+Axis = Literal["vocabulary", "hidden", "heads", "feed_forward", "positions", "types"]
+Part = Literal["embeddings", "attention", "feed_forward", "head"]
+PARTS: tuple[Part, ...] = ("embeddings", "attention", "feed_forward", "head")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """The sizes of a model, each along one axis of its tensors."""
+
+    layers: int
+    hidden: int
+    heads: int
+    feed_forward: int
+    vocabulary: int
+    positions: int
+    types: int
+    tied: bool
+    """Whether the output embedding is the input embedding."""
+
+    def along(self, axis: Axis) -> int:
+        """Length of a tensor's axis; `heads` are the heads' widths laid side by side."""
+        return self.hidden if axis == "heads" else int(getattr(self, axis))
+
+    @property
+    def head_width(self) -> int:
+        """Units a head."""
+        return self.hidden // self.heads
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of the state dict (or one a layer, where the name holds `{layer}`)."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One architecture as a table; paths are module paths inside the masked language model."""
+
+    name: str
+    model_types: tuple[str, ...]
+    config_keys: Mapping[str, str | None]
+    """Sizes' field → key of config.json; None where the family has no such axis."""
+    tensors: tuple[Tensor, ...]
+    tied: Mapping[str, str]
+    """Tensor that is only a second name where the configuration ties → the tensor that it shares."""
+    encoder: str
+    """The encoder inside the model; what's outside it is the masked-LM head."""
+    embedding: str
+    """The word embedding's module."""
+    layer: str
+    """A layer's module."""
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    feed_forward_in: str
+    feed_forward_out: str
+    feed_forward_norm: str
+    """The LayerNorm that closes a layer's feed-forward block, its residual added."""
+    transform: tuple[str, ...]
+    """The head's modules that carry parameters from hidden state to decoder, in order: dense, LayerNorm."""
+    decoder: str
+    head_activation: str | None
+    """Key of config.json that names the head's activation; None: GELU whatever it says."""
+    position_offset: int
+    """Position of a text's first token; -1: the pad token's id plus one (RoBERTa)."""
+
+    @property
+    def transform_weight(self) -> str:
+        """The tensor that a model with a masked-language head has and a bare encoder lacks."""
+        return f"{self.transform[0]}.weight"
+
+    def sizes(self, config: Mapping[str, Any]) -> Sizes:
+        """Sizes from the content of config.json.
+
+        Raises:
+            InputError: a size lacks or is no size.
+        """
+        values: dict[str, Any] = {
+            field: _read_size(config, key, field) if key is not None else 0 for field, key in self.config_keys.items()
+        }
+        if values["hidden"] % values["heads"]:
+            raise InputError(
+                f"config.json says {values['heads']} heads, which doesn't divide the hidden size {values['hidden']}.",
+                hint="Take config.json from the model that the weights belong to.",
+            )
+        return Sizes(**values, tied=bool(config.get("tie_word_embeddings", True)))
+
+    def config_changes(self, sizes: Sizes) -> dict[str, int]:
+        """The entries of config.json that say these sizes."""
+        return {key: getattr(sizes, field) for field, key in self.config_keys.items() if key is not None}
+
+    def all_tensors(self, sizes: Sizes) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor of a model of these sizes, with its full name, shared ones once."""
+        for tensor in self.tensors:
+            if (sizes.tied and tensor.name in self.tied) or 0 in self.shape(tensor, sizes):
+                continue
+            if "{layer}" in tensor.name:
+                for layer in range(sizes.layers):
+                    yield tensor.name.format(layer=layer), tensor
+            else:
+                yield tensor.name, tensor
+
+    def shape(self, tensor: Tensor, sizes: Sizes) -> tuple[int, ...]:
+        """A tensor's shape in a model of these sizes."""
+        return tuple(sizes.along(axis) for axis in tensor.axes)
+
+    def parameters(self, sizes: Sizes) -> dict[Part, int]:
+        """Exact number of parameters by part, the head included, shared tensors once."""
+        counts: dict[Part, int] = dict.fromkeys(PARTS, 0)
+        for _, tensor in self.all_tensors(sizes):
+            counts[tensor.part] += math.prod(self.shape(tensor, sizes))
+        return counts
+
+
+def _read_size(config: Mapping[str, Any], key: str, field: str) -> int:
+    value, least = config.get(key), 0 if field == "types" else 1  # a model can do without token types
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(
+            f"config.json says {value!r} for {key}, which must be a whole number of at least {least}."
+            if key in config
+            else f"config.json lacks {key}.",
+            hint="Download the model again, or choose another teacher.",
+        )
+    return value

@@ -1,0 +1,34 @@
+"""What this machine and process are."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+
+def peak_memory() -> int:
+    """Largest memory that this process has had, in bytes."""
+    if sys.platform == "win32":
+        return _windows_peak()
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+class _Counters(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of the Windows API."""
+
+    _fields_ = [
+        ("size", ctypes.c_uint32),
+        ("page_faults", ctypes.c_uint32),
+        *((name, ctypes.c_size_t) for name in ("peak", "now", "a", "b", "c", "d", "pagefile", "peak_pagefile")),
+    ]
+
+
+def _windows_peak() -> int:
+    counters = _Counters()
+    counters.size = ctypes.sizeof(counters)
+    windows = getattr(ctypes, "windll")  # noqa: B009 (the attribute exists on Windows only)
+    windows.psapi.GetProcessMemoryInfo(windows.kernel32.GetCurrentProcess(), ctypes.byref(counters), counters.size)
+    return int(counters.peak)

@@ -1,0 +1,185 @@
+"""A masked language model with its tokenizer: loading, rebuilding at other sizes, saving."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.activations import ACT2FN
+from transformers.utils import logging as transformers_logging
+
+from core.errors import InputError
+from core.families import Family, Sizes, family_of
+from core.sources import check_model_folder, tokenizer_casing
+
+# Loading is a second's work; the run has a progress of its own.
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """A masked language model of a known family, with the tokenizer that feeds it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The content of its config.json."""
+        return dict(self.model.config.to_dict())
+
+    @property
+    def family(self) -> Family:
+        """The table of its architecture."""
+        return family_of(self.config)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Its sizes along every axis."""
+        return self.family.sizes(self.config)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Number of parameters by part; shared tensors count once."""
+        return {str(part): count for part, count in self.family.parameters(self.sizes).items()}
+
+    def module(self, path: str, layer: int | None = None) -> nn.Module:
+        """The module at a path of the family table (inside layer `layer` if given)."""
+        if layer is not None:
+            path = f"{self.family.layer.format(layer=layer)}.{path}"
+        return self.model.get_submodule(path)
+
+    @property
+    def max_length(self) -> int:
+        """Longest sequence in tokens, special ones included."""
+        offset = int(self.model.config.pad_token_id or 0) + 1 if self.family.position_offset < 0 else 0
+        return self.sizes.positions - offset
+
+    def hidden_states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The last layer's output, shape (batch, seq, hidden)."""
+        encoder = self.model.get_submodule(self.family.encoder)
+        return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # type: ignore[no-any-return]
+
+    def head_features(self, hidden: Tensor) -> Tensor:
+        """What the decoder multiplies: the head's transform of hidden states, same shape."""
+        dense, norm = (self.module(path) for path in self.family.transform)
+        return norm(self._head_activation(dense(hidden)))  # type: ignore[no-any-return]
+
+    def _head_activation(self, hidden: Tensor) -> Tensor:
+        if self.family.head_activation is not None:
+            return ACT2FN[self.config[self.family.head_activation]](hidden)  # type: ignore[no-any-return]
+        return nn.functional.gelu(hidden)
+
+    @property
+    def decoder(self) -> tuple[Tensor, Tensor]:
+        """Output embedding (vocabulary, hidden) and bias (vocabulary)."""
+        decoder = self.module(self.family.decoder)
+        return decoder.weight, decoder.bias
+
+
+def load(folder: Path) -> tuple[LanguageModel, bool]:
+    """Load a model folder, in float32; every weight must be there, only the MLM head may lack.
+
+    Returns:
+        The model in evaluation mode, and whether it came with an MLM head (a new one is random).
+
+    Raises:
+        InputError: no model, no safetensors, an unknown architecture, or missing weights.
+    """
+    check_model_folder(folder)
+    tokenizer = load_tokenizer(folder)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    family = family_of(config.to_dict())
+    try:
+        model, info = AutoModelForMaskedLM.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"The weights in {folder} can't be read: {error}", hint="Download the model again.") from error
+    missing = set(info["missing_keys"])
+    lacking = sorted(name for name in missing if name.startswith(f"{family.encoder}."))
+    if lacking or info["mismatched_keys"]:
+        names = ", ".join(lacking or sorted(str(key) for key in info["mismatched_keys"]))
+        raise InputError(
+            f"The weights in {folder} don't fit its config.json: {names[:300]}.",
+            hint="Take config.json and model.safetensors from the same model.",
+        )
+    return LanguageModel(own_memory(model).eval(), tokenizer), not missing
+
+
+def own_memory(model: PreTrainedModel) -> PreTrainedModel:
+    """Move weights out of the mapped file: equal alignment gives equal sums, whoever loaded them."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    return model
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The fast tokenizer of a model folder.
+
+    Raises:
+        InputError: there is none, or it can't be read.
+    """
+    try:
+        casing = tokenizer_casing(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True, **casing)
+    except Exception as error:  # tokenizers raises plain Exception on a broken file
+        raise InputError(
+            f"The tokenizer in {folder} can't be read: {error}", hint="Choose a folder with a tokenizer.json."
+        ) from error
+    if not tokenizer.is_fast or tokenizer.mask_token is None:
+        raise InputError(f"The tokenizer in {folder} has no mask token or no fast form.", hint="Choose another teacher.")
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor]) -> LanguageModel:
+    """A model of the same family with other sizes and these weights; strict about names and shapes.
+
+    Args:
+        lm: the model whose configuration and tokenizer carry over.
+        sizes: the new model's sizes.
+        tensors: every tensor of `family.all_tensors(sizes)`, by full name.
+    """
+    family = lm.family
+    config = type(lm.model.config).from_dict(lm.config | family.config_changes(sizes))
+    model = type(lm.model)(config)
+    expected = [name for name, _ in family.all_tensors(sizes)]
+    shared = family.tied if sizes.tied else {}
+    own = {shared.get(name, name): parameter for name, parameter in model.named_parameters()}
+    if set(own) != set(expected):
+        raise AssertionError(f"the {family.name} table differs from the model in {sorted(set(own) ^ set(expected))}")
+    with torch.no_grad():
+        for name in expected:
+            if own[name].shape != tensors[name].shape:
+                raise AssertionError(f"{name} is {tuple(tensors[name].shape)}, the model wants {tuple(own[name].shape)}")
+            own[name].copy_(tensors[name])
+    return LanguageModel(model.eval(), lm.tokenizer)
+
+
+def tensors_of(lm: LanguageModel) -> dict[str, Tensor]:
+    """Every tensor of the model by full name, shared ones once, detached."""
+    state = lm.model.state_dict()
+    return {name: state[name].detach() for name, _ in lm.family.all_tensors(lm.sizes)}
+
+
+def save(lm: LanguageModel, folder: Path) -> None:
+    """Write config.json, model.safetensors and the tokenizer into `folder`, loadable with plain transformers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a model folder."""
+    return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))

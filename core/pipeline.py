@@ -1,0 +1,191 @@
+"""The run: its stages in order, then the scores, then the student. Nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from core.analysis.size import megabytes
+from core.errors import Stopped
+from core.evaluation import compare_on_task, measure_student, measure_teacher, score_task
+from core.events import Score, Size, Stage
+from core.export.card import model_card
+from core.export.report import write_report
+from core.distillation.training import best_model
+from core.languages import check_language
+from core.models import LanguageModel, load, save
+from core.sealing import replace_folder, write_atomic, write_json
+from core.stages import STAGES, validation_loss
+from core.workspace import Workspace
+
+EVALUATE = "evaluate"
+
+
+def run(work: Workspace) -> dict[str, Any]:
+    """Do what is left of a run, from its last finished stage or checkpoint on.
+
+    Returns:
+        The content of results.json.
+
+    Raises:
+        Stopped: the user wants the run to end; it can be resumed.
+    """
+    lm = work.model_after([])
+    try:
+        if not any(work.finished(name) for name in work.stages):
+            _report_size(work, "teacher", lm)
+        for name in work.stages:
+            if name == EVALUATE:
+                break
+            if not work.finished(name):
+                _run_stage(name, lm, work)
+            lm = work.model_after([name])
+        if not work.finished(EVALUATE):
+            _evaluate(lm, work)
+    except Stopped as stopped:
+        if stopped.keep_best:
+            _write_student(work, best_model(work.training) if work.training and work.training.best else lm, {})
+        raise
+    results = _results(work)
+    write_json(work.folder.results, results)
+    _write_student(work, lm, results)
+    write_report(work.folder)
+    shutil.rmtree(work.folder.cache, ignore_errors=True)
+    return results
+
+
+def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
+    """Run one stage and put what it made on disk."""
+    work.ctx.begin(name)
+    work.ctx.emit(Stage(name=name, state="started"))
+    before = _seconds_before(name, work)
+    outcome = STAGES[name](lm, work)
+    made = outcome.lm
+    report = {
+        "name": name,
+        "parameters": sum(made.parameters.values()),
+        "megabytes": megabytes(sum(made.parameters.values())),
+        "parts": made.parameters,
+        "validation_loss": validation_loss(made, work),
+        "seconds": work.ctx.seconds - before,
+        "peak_memory": work.peak_memory(name),
+        **outcome.notes,
+    }
+    _report_size(work, name, made)
+    work.ctx.emit(Stage(name=name, state="finished"))
+    work.finish_stage(name, report, made)
+
+
+def _seconds_before(name: str, work: Workspace) -> float:
+    """Seconds of work before a stage began, also where it is resumed."""
+    earlier = work.stages[: work.stages.index(name)]
+    return float(work.report(earlier[-1])["mark"]["seconds"]) if earlier else 0.0
+
+
+def _report_size(work: Workspace, stage: str, lm: LanguageModel) -> None:
+    parameters = sum(lm.parameters.values())
+    work.ctx.emit(Size(stage=stage, parameters=parameters, megabytes=megabytes(parameters), parts=lm.parameters))
+
+
+def _evaluate(student: LanguageModel, work: Workspace) -> None:
+    """Score teacher and student; each training of a task that is done stays done when the run is stopped."""
+    recipe, ctx, device = work.recipe, work.ctx, work.recipe.schedule.device
+    ctx.begin(EVALUATE)
+    ctx.emit(Stage(name=EVALUATE, state="started"))
+    before = _seconds_before(EVALUATE, work)
+    done: dict[str, dict[str, float]] = work.checkpointed(EVALUATE).get("scores", {})
+    adapted = work.model_after(["adapt"])
+    units = [
+        (task, who, seed) for task in recipe.tasks for who in ("teacher", "student") for seed in task.seeds
+    ]
+    for number, (task, who, seed) in enumerate(units):
+        ctx.progress(number, len(units) + 1)
+        key = f"{task.name}/{who}/{seed}"
+        if key in done:
+            continue
+        lm = adapted if who == "teacher" else student
+        try:
+            done[key] = score_task(lm, task, work.tasks[task.name], seed, device, ctx)
+        except Stopped:
+            work.save_progress(EVALUATE, None, scores=done)
+            raise
+        for metric, value in done[key].items():
+            ctx.emit(
+                Score(stage=EVALUATE, step=number, task=task.name, metric=metric, value=value, split="test",
+                      seed=seed, who=who, how="final")  # type: ignore[arg-type]  # fmt: skip
+            )
+        work.save_progress(EVALUATE, None, scores=done)
+    ctx.progress(len(units), len(units) + 1)
+    data = work.data(student)
+    learnt_from = work.model_after(["adapt", "vocabulary"] if recipe.method.vocabulary_order == "first" else ["adapt"])
+    last = recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
+    kept = work.report("vocabulary")["kept"] if last else None
+    theirs = measure_teacher(learnt_from, data, kept, device, ctx)
+    ours = measure_student(student, data, device, ctx)
+    report = {
+        "name": EVALUATE,
+        "parameters": sum(student.parameters.values()),
+        "validation_loss": ours.mlm,
+        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy},
+        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy},
+        "tasks": {
+            task.name: compare_on_task(
+                task,
+                [done[f"{task.name}/teacher/{seed}"] for seed in task.seeds],
+                [done[f"{task.name}/student/{seed}"] for seed in task.seeds],
+            )
+            for task in recipe.tasks
+        },
+        "seconds": ctx.seconds - before,
+        "peak_memory": work.peak_memory(EVALUATE),
+    }
+    ctx.progress(len(units) + 1, len(units) + 1)
+    ctx.emit(Stage(name=EVALUATE, state="finished"))
+    work.finish_stage(EVALUATE, report, None)
+
+
+def _results(work: Workspace) -> dict[str, Any]:
+    """results.json, from the stages' reports."""
+    reports = [work.report(name) for name in work.stages]
+    end = reports[-1]
+    teacher = sum(work.teacher.family.parameters(work.teacher.sizes).values())
+    student = end["parameters"]
+    distilled = {report["name"]: report for report in reports if report["name"] in ("layers", "hidden")}
+    rates = {name: _rate([report]) for name, report in distilled.items()}
+    return {
+        "teacher": {"parameters": teacher, "megabytes": megabytes(teacher), **end["teacher"]},
+        "student": {
+            "parameters": student,
+            "megabytes": megabytes(student),
+            "compression": 1 - student / teacher,
+            **end["student"],
+        },
+        "stages": [
+            {key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")} for report in reports
+        ],
+        "tasks": end["tasks"],
+        "throughput": {
+            "real_tokens_per_second": _rate(list(distilled.values())),
+            "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,
+            "stages": rates,
+        },
+    }
+
+
+def _rate(reports: list[dict[str, Any]]) -> float | None:
+    """Non-padding tokens a second of distillation steps; None where there was no second step."""
+    seconds = sum(report["timed_seconds"] for report in reports)
+    return sum(report["timed_tokens"] for report in reports) / seconds if seconds else None
+
+
+def _write_student(work: Workspace, lm: LanguageModel, results: dict[str, Any]) -> None:
+    """The student's folder, as a whole."""
+    card = model_card(work.recipe, results, check_language(work.recipe.language.code))
+
+    def fill(folder: Path) -> None:
+        save(lm, folder)
+        write_atomic(folder / "README.md", card.encode())
+
+    replace_folder(work.folder.student, fill)
+    load(work.folder.student)

@@ -1,0 +1,311 @@
+"""The recipe: everything that shapes a run, as frozen dataclasses, read from and written to TOML."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import resources
+from core.errors import Fault, InputError
+from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest
+
+LAYER_SELECTIONS = ("auto", "last", "first", "stride", "first_last", "random")
+HIDDEN_REDUCTIONS = ("auto", "truncate", "svd", "per_head")
+KD_LOSSES = ("auto", "mse", "kl")
+TASK_KINDS = ("topic", "sentiment", "ner", "pos")
+
+
+def _be(rule: Rule, default: Any = MISSING) -> Any:
+    """A field that holds what `rule` allows; without a default it must be there."""
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teacher:
+    """The model that is made smaller."""
+
+    model: str = _be(Text())
+    """A hub name, a local folder, or "sample"."""
+    adapt_steps: int = _be(Number(low=0), 0)
+    """Optimiser steps of masked-language training on the corpus before anything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """The language that the student keeps."""
+
+    code: str = _be(Text())
+    """ISO 639-3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Unlabelled text of the language."""
+
+    sources: tuple[str, ...] = _be(Several(Text()))
+    limit: int = _be(Number(low=0), 100_000)
+    """Texts at most; 0 takes all."""
+    validation_fraction: float = _be(Number(low=0, high=0.5, whole=False, above=True), 0.02)
+    max_length: int = _be(Number(low=8), 256)
+    """Tokens a sequence at most, special ones included; capped by the teacher's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """The student's sizes; None keeps the teacher's."""
+
+    layers: int | None = _be(Number(low=1), None)
+    intermediate_size: int | None = _be(Number(low=1), None)
+    hidden_size: int | None = _be(Number(low=1), None)
+    attention_heads: int | None = _be(Number(low=1), None)
+    vocabulary_size: int | None = _be(Number(low=1), None)
+    """Every token counts, special ones and the alphabet included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How the model is cut and what it learns from."""
+
+    preset: str = _be(Choice(("paper", "fast", "balanced", "best")), "balanced")
+    layer_selection: str = _be(Choice(LAYER_SELECTIONS), "auto")
+    hidden_reduction: str = _be(Choice(HIDDEN_REDUCTIONS), "auto")
+    vocabulary_order: str = _be(Choice(("first", "last")), "first")
+    kd_loss: str = _be(Choice(KD_LOSSES), "auto")
+    alpha: float = _be(Number(low=0, high=1, whole=False), 0.5)
+    """Weight of the masked-language loss; the teacher's word has the rest."""
+    temperature: float = _be(Number(low=0, whole=False, above=True), 1.0)
+    """Of the KL loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How long and on what the student learns."""
+
+    distil_steps: int = _be(Number(low=1), 2000)
+    """Optimiser steps of each of the two distillations."""
+    batch_tokens: int = _be(Number(low=16), 8192)
+    """Non-padding tokens an optimiser step."""
+    learning_rate: float | str = _be(Number(low=0, whole=False, above=True, auto=True), "auto")
+    warmup_fraction: float = _be(Number(low=0, high=1, whole=False), 0.06)
+    evaluate_every: int = _be(Number(low=0), 0)
+    """Steps between validations; 0: twenty times a distillation."""
+    checkpoint_minutes: float = _be(Number(low=0, whole=False), 5.0)
+    precision: str = _be(Choice(("auto", "float32", "bfloat16")), "auto")
+    device: str = _be(Choice(("auto", "cpu", "cuda", "mps")), "auto")
+    threads: int | str = _be(Number(low=1, auto=True), "auto")
+    """CPU threads; pinned together with device and precision, a run gives the same bytes again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A downstream task that teacher and student are scored on."""
+
+    kind: str = _be(Choice(TASK_KINDS))
+    source: str = _be(Text())
+    """A folder with train, validation and test; "hub:NAME[:CONFIGURATION]"; or "sample"."""
+    name: str = _be(Name(), "")
+    method: str = _be(Choice(("adapter", "probe", "full")), "adapter")
+    seeds: tuple[int, ...] = _be(Several(Number(low=0, high=2**32 - 1)), (1, 2, 3))
+    epochs: int = _be(Number(low=1), 20)
+    patience: int = _be(Number(low=1), 5)
+    learning_rate: float | str = _be(Number(low=0, whole=False, above=True, auto=True), "auto")
+    batch_size: int | str = _be(Number(low=1, auto=True), "auto")
+    reduction_factor: int | str = _be(Number(low=1, auto=True), "auto")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A run, as data."""
+
+    name: str = _be(Name(), "")
+    seed: int = _be(Number(low=0, high=2**32 - 1), 42)
+    teacher: Teacher
+    language: Language
+    corpus: Corpus
+    targets: Targets = Targets()
+    method: Method = Method()
+    schedule: Schedule = Schedule()
+    tasks: tuple[Task, ...] = ()
+
+
+_TABLES: dict[str, type[Any]] = {
+    "teacher": Teacher,
+    "language": Language,
+    "corpus": Corpus,
+    "targets": Targets,
+    "method": Method,
+    "schedule": Schedule,
+}
+
+
+def load(path: Path) -> Recipe:
+    """Read and check a recipe file; relative paths in it stay relative (see `absolute`).
+
+    Raises:
+        InputError: unreadable, not TOML, or with faults: all of them at once.
+    """
+    return parse(read(path), origin=str(path))
+
+
+def read(path: Path) -> str:
+    """A recipe file's text.
+
+    Raises:
+        InputError: there is none, or it can't be read.
+    """
+    try:
+        # With or without the byte-order mark that some editors begin a file with.
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"There is no recipe {path}.", hint="Check the path.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}).", hint="Save the recipe as UTF-8.") from None
+    except OSError as error:
+        raise InputError(f"The recipe {path} can't be read: {error.strerror}.", hint="Check the file.") from None
+
+
+def parse(text: str, origin: str = "the recipe") -> Recipe:
+    """Read and check a recipe's text.
+
+    Raises:
+        InputError: not TOML, or with faults: all of them at once.
+    """
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # besides its own, tomllib lets out those of huge numbers and nesting
+        raise InputError(f"{origin} is not TOML: {error}.", hint="Mend the line that it names.") from None
+    return from_mapping(content)
+
+
+def from_mapping(content: Mapping[str, Any]) -> Recipe:
+    """Check a recipe's content, filling in the preset's values and the defaults.
+
+    Raises:
+        InputError: unknown keys, wrong types, values out of range: all of them at once.
+    """
+    faults: list[Fault] = []
+    top = {name: value for name, value in content.items() if name not in (*_TABLES, "tasks")}
+    values: dict[str, Any] = _read(Recipe, "", top, faults, skip=(*_TABLES, "tasks"))
+    preset = _preset(content)
+    for name, table in _TABLES.items():
+        given = content.get(name, {})
+        if not isinstance(given, Mapping):
+            faults.append(Fault(f"{name} is {given!r}.", f"Write a table: [{name}]."))
+            continue
+        values[name] = _build(table, f"{name}.", {**preset.get(name, {}), **given}, faults)
+    values["tasks"] = _tasks(content.get("tasks", []), faults)
+    if faults:
+        raise InputError.of(faults)
+    recipe = Recipe(**values)
+    if not recipe.name:
+        recipe = replace(recipe, name=f"{recipe.language.code}-{datetime.date.today().isoformat()}")
+    return recipe
+
+
+def _preset(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the recipe's preset says: values by table, for keys that the recipe doesn't give."""
+    method = content.get("method", {})
+    name = method.get("preset", Method().preset) if isinstance(method, Mapping) else Method().preset
+    presets = tomllib.loads((Path(resources.__file__).parent / "presets.toml").read_text(encoding="utf-8"))
+    return dict(presets.get(name, {})) if isinstance(name, str) else {}
+
+
+def _tasks(given: Any, faults: list[Fault]) -> tuple[Task, ...]:
+    """The tasks, each named after its kind where it has no name."""
+    if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
+        faults.append(Fault(f"tasks is {given!r}.", "Write each task as a table of its own: [[tasks]]."))
+        return ()
+    tasks: list[Task] = []
+    for index, entry in enumerate(given):
+        task = _build(Task, f"tasks[{index}].", entry, faults)
+        if task is None:
+            continue
+        task = task if task.name else replace(task, name=task.kind)
+        if task.name in {other.name for other in tasks}:
+            faults.append(Fault(f"Two tasks are called {task.name!r}.", f"Give tasks[{index}] another name."))
+        tasks.append(task)
+    return tuple(tasks)
+
+
+def _build(table: type[Any], prefix: str, given: Mapping[str, Any], faults: list[Fault]) -> Any:
+    """An instance of `table`, or None where something it needs is missing or wrong."""
+    before = len(faults)
+    values = _read(table, prefix, given, faults)
+    return table(**values) if len(faults) == before else None
+
+
+def _read(
+    table: type[Any], prefix: str, given: Mapping[str, Any], faults: list[Fault], skip: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The checked values of a table's keys; what is wrong joins `faults`."""
+    known: dict[str, Field[Any]] = {entry.name: entry for entry in fields(table) if entry.name not in skip}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in known:
+            allowed = (*known, *skip)
+            faults.append(Fault(f"The recipe has an unknown key {prefix}{key}.", nearest(key, allowed)))
+            continue
+        try:
+            values[key] = known[key].metadata["rule"].read(f"{prefix}{key}", value)
+        except Refused as refused:
+            faults.append(refused.fault)
+    for key, entry in known.items():
+        if entry.default is MISSING and key not in given:
+            faults.append(Fault(f"The recipe lacks {prefix}{key}.", "Add it; the README lists every key."))
+    return values
+
+
+def absolute(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with every path absolute, relative ones taken from `base`."""
+
+    def path(source: str, *, must_exist: bool) -> str:
+        if source == "sample" or source.startswith("hub:"):
+            return source
+        full = os.path.join(base.absolute(), os.path.expanduser(source))
+        return full if os.path.exists(full) or not must_exist else source
+
+    return replace(
+        recipe,
+        teacher=replace(recipe.teacher, model=path(recipe.teacher.model, must_exist=True)),
+        corpus=replace(recipe.corpus, sources=tuple(path(source, must_exist=False) for source in recipe.corpus.sources)),
+        tasks=tuple(replace(task, source=path(task.source, must_exist=False)) for task in recipe.tasks),
+    )
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """Every value by its key, such as "targets.layers"; tasks by their names: "tasks.ner.epochs"."""
+    values: dict[str, Any] = {"name": recipe.name, "seed": recipe.seed}
+    tables = {name: getattr(recipe, name) for name in _TABLES}
+    for prefix, table in (tables | {f"tasks.{task.name}": task for task in recipe.tasks}).items():
+        values |= {f"{prefix}.{entry.name}": getattr(table, entry.name) for entry in fields(table)}
+    return values
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML text that `parse` reads back to an equal recipe."""
+    lines = [f"name = {_value(recipe.name)}", f"seed = {recipe.seed}"]
+    for name in _TABLES:
+        lines += ["", f"[{name}]", *_lines(getattr(recipe, name))]
+    for task in recipe.tasks:
+        lines += ["", "[[tasks]]", *_lines(task)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(table: Any) -> list[str]:
+    values = ((entry.name, getattr(table, entry.name)) for entry in fields(table))
+    return [f"{key} = {_value(value)}" for key, value in values if value is not None]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        # TOML's basic strings are JSON's, but that TOML wants DEL escaped too.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_value(entry) for entry in value) + "]"
+    return repr(value)

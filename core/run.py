@@ -1,0 +1,389 @@
+"""The run folder: where a run's recipe, events, status, wishes and results live on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from core import recipe as recipes
+from core.errors import InputError, Stopped
+from core.events import Event, Message, Progress, State, from_record, to_record
+from core.recipe import Recipe
+from core.sealing import settle, write_atomic, write_json
+
+CONTROL_WORDS = ("pause", "resume", "stop", "stop_keep_best")
+_CONTROL_SECONDS = 0.2
+_STATUS_SECONDS = 0.5
+_LOCK_TRIES = 3
+_LOCK_SECONDS = 0.05
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as run."""
+        return self.path / "recipe.toml"
+
+    @property
+    def original_recipe(self) -> Path:
+        """The recipe as given."""
+        return self.path / "recipe.original.toml"
+
+    @property
+    def events(self) -> Path:
+        """Every event, one JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """Where the run stands."""
+        return self.path / "status.json"
+
+    @property
+    def control(self) -> Path:
+        """The user's wish: one of `CONTROL_WORDS`."""
+        return self.path / "control"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the run."""
+        return self.path / "lock"
+
+    @property
+    def stages(self) -> Path:
+        """One sealed folder a finished stage."""
+        return self.path / "stages"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What resuming inside a stage needs."""
+        return self.path / "checkpoint"
+
+    @property
+    def cache(self) -> Path:
+        """Cleaned and tokenised text; can be remade."""
+        return self.path / "cache"
+
+    @property
+    def results(self) -> Path:
+        """The summary."""
+        return self.path / "results.json"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    @property
+    def student(self) -> Path:
+        """The finished model."""
+        return self.path / "student"
+
+    def create(self, original: str, needed_bytes: int = 100 * _MEGABYTE) -> None:
+        """Make the folder and keep the recipe as given.
+
+        Raises:
+            InputError: it exists and isn't empty, can't be written, or the disk is too full.
+        """
+        try:
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                hint = "Add --resume to go on with the run in it, or choose another folder with --out."
+                raise InputError(f"{self.path} is not empty.", hint=hint)
+            self.path.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.path).free
+            if free < needed_bytes:
+                raise InputError(
+                    f"The run needs about {needed_bytes / _MEGABYTE:,.0f} MB on disk, {self.path} has {free / _MEGABYTE:,.0f} MB.",
+                    hint="Free some space, or choose a folder on another disk with --out.",
+                )
+            write_atomic(self.original_recipe, original.encode())
+        except OSError as error:
+            raise InputError(
+                f"The run folder {self.path} can't be written: {error.strerror}.", hint="Choose another with --out."
+            ) from error
+
+    def given_recipe(self) -> str:
+        """The recipe as given, of a run to resume.
+
+        Raises:
+            InputError: there is no run here.
+        """
+        try:
+            return self.original_recipe.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise InputError(f"There is no run in {self.path}.", hint="Check the folder given with --out.") from None
+
+    def read_recipe(self) -> Recipe:
+        """The recipe as run."""
+        return recipes.load(self.recipe)
+
+    def read_status(self) -> dict[str, Any]:
+        """status.json; empty where there is none yet."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return dict(json.loads(self.status.read_text(encoding="utf-8")))
+        return {}
+
+    def read_results(self) -> dict[str, Any]:
+        """results.json of a run that has one.
+
+        Raises:
+            InputError: there is none yet.
+        """
+        try:
+            return dict(json.loads(self.results.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.") from None
+
+    def read_events(self) -> Iterator[tuple[float, Event]]:
+        """Every whole event so far with its time, in seconds of work."""
+        if not self.events.exists():
+            return
+        # As bytes: a line that a full disk cut off may end inside a letter.
+        with open(self.events, "rb") as file:
+            for line in file:
+                with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                    record = json.loads(line)
+                    event = from_record(record)
+                    if event is not None:
+                        yield float(record["t"]), event
+
+    def ask(self, word: str) -> None:
+        """Write a wish to `control`: one of `CONTROL_WORDS`."""
+        if word not in CONTROL_WORDS:
+            raise ValueError(f"{word!r} is none of {CONTROL_WORDS}")
+        write_atomic(self.control, word.encode())
+
+    def running(self) -> bool:
+        """Whether a process holds the run's lock now."""
+        with contextlib.suppress(OSError), open(self.lock, "rb") as file:
+            return not _try_lock(file)
+        return False
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock; the system frees it however the process ends.
+
+        Raises:
+            InputError: another process holds it.
+        """
+        try:
+            file = open(self.lock, "a+b")  # noqa: SIM115 (closed below, also on Windows before the folder can be moved)
+        except OSError as error:
+            raise InputError(
+                f"The run folder {self.path} can't be written: {error.strerror}.", hint="Check it, or choose another."
+            ) from error
+        try:
+            if not _lock_soon(file):
+                raise InputError(f"Another process runs {self.path}.", hint="Wait for it, or stop it first.")
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
+            file.flush()
+            yield
+        finally:
+            file.close()
+
+
+def _lock_soon(file: IO[bytes]) -> bool:
+    """Lock, though somebody may be looking just now whether the run is running (see `RunFolder.running`)."""
+    for _ in range(_LOCK_TRIES):
+        if _try_lock(file):
+            return True
+        time.sleep(_LOCK_SECONDS)
+    return _try_lock(file)
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    """Lock without waiting; on Windows a byte far behind the content, which stays readable."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(1 << 20)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+class EventLog:
+    """Appends to events.jsonl and cuts it back to a known point."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
+
+    def append(self, event: Event, t: float) -> None:
+        """Write one line."""
+        self._file.write(_line(to_record(event, t)))
+
+    def flush(self) -> int:
+        """Make sure everything is on disk; returns the log's length in bytes."""
+        os.fsync(self._file.fileno())
+        return self._file.seek(0, os.SEEK_END)
+
+    def cut(self, length: int) -> None:
+        """Forget every event after the first `length` bytes."""
+        self._file.truncate(length)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
+    return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The content of status.json."""
+
+    state: State = "queued"
+    pid: int = 0
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    eta_seconds: float | None = None
+    error: str | None = None
+    hint: str | None = None
+
+
+class RunContext:
+    """The context of a run with a folder: events and status go to disk, wishes come from `control`."""
+
+    def __init__(self, folder: RunFolder, on_event: Callable[[Event], None] | None = None) -> None:
+        """`on_event(event)` also gets every event, for a terminal's progress."""
+        self.folder = folder
+        self.stop_signal = False
+        self._log = EventLog(folder.events)
+        self._listen = on_event or (lambda event: None)
+        self._work_before = 0.0
+        self._started = time.monotonic()
+        self._paused = 0.0
+        self._asked = 0.0
+        self._reported = 0.0
+        self._stage_start: tuple[float, int] | None = None
+        self._status = Status(state="running", pid=os.getpid())
+        folder.control.unlink(missing_ok=True)
+
+    def resume_at(self, events_length: int, seconds: float) -> None:
+        """Take up a run whose last safe point was at this length of the log, after these seconds of work."""
+        self._log.cut(events_length)
+        self._work_before = seconds
+
+    def mark(self) -> dict[str, Any]:
+        """What `resume_at` needs to come back to now."""
+        return {"events_length": self._log.flush(), "seconds": self.seconds}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work since the run's start, pauses left out, over all resumes."""
+        return self._work_before + time.monotonic() - self._started - self._paused
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+        self._log.append(event, self.seconds)
+        self._listen(event)
+
+    def begin(self, stage: str) -> None:
+        """The stage that progress is about from now on."""
+        self._stage_start = None
+        self.set_status(replace(self._status, state="running", stage=stage, done=0, total=0, eta_seconds=None))
+
+    def progress(self, done: int, total: int) -> None:
+        """Report how far the stage is; written at most twice a second. The ETA is from this process's own pace."""
+        now = time.monotonic() - self._paused
+        if self._stage_start is None or done < self._stage_start[1]:
+            self._stage_start = (now, done)
+        if now - self._reported < _STATUS_SECONDS and done < total:
+            return
+        self._reported = now
+        since, first = self._stage_start
+        eta = (now - since) / (done - first) * (total - done) if done > first else None
+        eta = None if eta is None else round(eta, 1)
+        self.set_status(replace(self._status, done=done, total=total, eta_seconds=eta))
+        self.emit(Progress(stage=self._status.stage, done=done, total=total, eta_seconds=eta))
+
+    def check(self) -> None:
+        """Honour the user's wish, if there is one.
+
+        Raises:
+            Stopped: the wish is to stop.
+        """
+        now = time.monotonic()
+        if self.stop_signal:
+            raise Stopped
+        if now - self._asked < _CONTROL_SECONDS:
+            return
+        self._asked = now
+        word = self._take_wish()
+        if word == "pause":
+            word = self._wait()
+        if word in ("stop", "stop_keep_best"):
+            raise Stopped(keep_best=word == "stop_keep_best")
+
+    def _wait(self) -> str:
+        """Stay paused until another wish; returns it."""
+        start = time.monotonic()
+        self.emit(Message(level="info", text="Paused."))
+        self.set_status(replace(self._status, state="paused"))
+        word = ""
+        while word not in ("resume", "stop", "stop_keep_best"):
+            time.sleep(_CONTROL_SECONDS / 2)
+            word = "stop" if self.stop_signal else self._take_wish()
+        self._paused += time.monotonic() - start
+        if word == "resume":
+            self.set_status(replace(self._status, state="running"))
+            self.emit(Message(level="info", text="Going on."))
+        return word
+
+    def _take_wish(self) -> str:
+        # Moved away first: a wish that is written between reading and deleting would be lost.
+        taken = self.folder.path / ".control.taken"
+        try:
+            os.replace(self.folder.control, taken)
+            return taken.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        finally:
+            taken.unlink(missing_ok=True)
+
+    def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
+        """Write how the process ended."""
+        self.set_status(replace(self._status, state=state, eta_seconds=None, error=error, hint=hint))
+        self._log.close()
+
+    def set_status(self, status: Status) -> None:
+        """Write status.json."""
+        self._status = status
+        write_json(self.folder.status, {name: getattr(status, name) for name in Status.__dataclass_fields__})
+
+
+def settle_folder(folder: RunFolder) -> None:
+    """Clear what a killed process left half-written."""
+    settle(folder.checkpoint)
+    if folder.stages.exists():
+        names = {path.name.removeprefix(".").removesuffix(".new").removesuffix(".old") for path in folder.stages.iterdir()}
+        for name in sorted(names):
+            settle(folder.stages / name)
+    for leftover in folder.path.glob(".*.new"):
+        if leftover.is_file():
+            leftover.unlink()

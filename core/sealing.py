@@ -1,0 +1,115 @@
+"""Files and folders that are either whole or not there, whenever the power goes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace a file's content in one step: temporary name, flushed to disk, renamed."""
+    scratch = path.with_name(f".{path.name}.new")
+    with open(scratch, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with `write_atomic`; NaN is refused, it isn't JSON."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
+    write_atomic(path, (text + "\n").encode(errors="backslashreplace"))
+
+
+def replace_folder(target: Path, fill: Callable[[Path], None], *, seal: bool = False) -> None:
+    """Put a newly filled folder in `target`'s place; the previous one stays until the new one is whole.
+
+    Args:
+        target: the folder to make or replace.
+        fill: writes the content into the (existing, empty) folder that it is given.
+        seal: also write a manifest of the files' hashes, which `sealed` checks.
+    """
+    new, old = _new(target), _old(target)
+    settle(target)
+    new.mkdir(parents=True)
+    fill(new)
+    if seal:
+        write_json(new / MANIFEST, {path.relative_to(new).as_posix(): _hash(path) for path in _files(new)})
+    for path in _files(new):
+        _sync(path)
+    _sync_folder(new)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+    _sync_folder(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def settle(target: Path) -> None:
+    """Clear what an interrupted `replace_folder` left: the newest whole sealed folder wins."""
+    new, old = _new(target), _old(target)
+    if not sealed(target):
+        for candidate in (new, old):
+            if sealed(candidate):
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(candidate, target)
+                break
+        else:
+            if old.exists() and not target.exists():
+                os.replace(old, target)
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sealed(folder: Path) -> bool:
+    """Whether a folder has a manifest and every file in it has the hash that the manifest says."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = {path.relative_to(folder).as_posix() for path in _files(folder)} - {MANIFEST}
+        return found == set(manifest) and all(_hash(folder / name) == wanted for name, wanted in manifest.items())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def _new(target: Path) -> Path:
+    return target.with_name(f".{target.name}.new")
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    # Only Windows wants it writable, which a copy of a read-only file isn't.
+    with open(path, "rb+" if os.name == "nt" else "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows can't open folders; its renames are journalled.
+    with contextlib.suppress(OSError, AttributeError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

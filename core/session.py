@@ -1,0 +1,158 @@
+"""One run from its recipe to its end, in this process: folder, lock, signals, status."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError, Stopped
+from core.events import Done, Event, State
+from core.preflight import Checked, check, check_teacher
+from core.recipe import Recipe, absolute, parse, to_toml
+from core.run import RunContext, RunFolder, settle_folder
+from core.sealing import write_atomic
+
+
+def execute(
+    folder: RunFolder,
+    *,
+    original: str,
+    base: Path,
+    resume: bool,
+    listen: Callable[[Event], None] | None = None,
+) -> dict[str, Any]:
+    """Run a recipe to its end, or go on with a run.
+
+    Args:
+        folder: where the run lives or will live.
+        original: the recipe's text, as given.
+        base: the folder that its relative paths start from.
+        resume: go on with the run in `folder`; a finished one is left as it is.
+        listen: also gets every event.
+
+    Returns:
+        The content of results.json.
+
+    Raises:
+        InputError: the recipe, or something that it names, can't be used; nothing was overwritten.
+        Stopped: the user stopped the run; it can be resumed.
+    """
+    given = absolute(parse(original), base)
+    if resume:
+        _same_recipe(folder, original)
+        if folder.read_status().get("state") == "finished":
+            return folder.read_results()
+        recipe = folder.read_recipe() if folder.recipe.exists() else given
+        # The texts that it has taken in already may be gone by now.
+        checked = check_teacher(recipe, base)
+    else:
+        recipe, checked = given, check(given, base)
+        folder.create(original, checked.needed_bytes)
+    with folder.locked():
+        return _run(folder, recipe, checked, listen)
+
+
+def _same_recipe(folder: RunFolder, original: str) -> None:
+    if tomllib.loads(folder.given_recipe()) != tomllib.loads(original):
+        raise InputError(
+            f"The run in {folder.path} was started with another recipe.",
+            hint=f"Resume it with {folder.original_recipe}, or start a new run in another folder.",
+        )
+
+
+def _run(
+    folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[Event], None] | None
+) -> dict[str, Any]:
+    import torch
+
+    from core.pipeline import EVALUATE, run
+    from core.resolve import resolve
+    from core.stages import plan
+    from core.workspace import Workspace
+
+    recipe = resolve(recipe, checked.family, checked.sizes)
+    # Resuming must find the very same choices, whatever the machine would choose by then.
+    write_atomic(folder.recipe, to_toml(recipe).encode())
+    settle_folder(folder)
+    ctx = RunContext(folder, listen)
+    stages = [*plan(recipe, checked.sizes), EVALUATE]
+    work = Workspace(folder, recipe, checked, ctx, stages)
+    ctx.resume_at(*_last_mark(work))
+    if isinstance(recipe.schedule.threads, int):
+        torch.set_num_threads(recipe.schedule.threads)
+    torch.use_deterministic_algorithms(recipe.schedule.device == "cpu", warn_only=True)
+    with _ending(ctx), _signals(ctx):
+        return run(work)
+
+
+def _last_mark(work: Any) -> tuple[int, float]:
+    """Length of the event log and seconds of work at the run's last safe point."""
+    mark = {"events_length": 0, "seconds": 0.0}
+    for name in work.stages:
+        if work.finished(name):
+            mark = work.report(name)["mark"]
+        else:
+            mark = work.checkpointed(name).get("mark", mark)
+            break
+    return int(mark["events_length"]), float(mark["seconds"])
+
+
+@contextlib.contextmanager
+def _ending(ctx: RunContext) -> Iterator[None]:
+    """Whatever ends the run, its status says so."""
+    state: State = "failed"
+    error: InputError | None = None
+    text: str | None = None
+    try:
+        yield
+        state = "finished"
+    except Stopped:
+        state = "stopped"
+        raise
+    except InputError as fault:
+        error = fault
+        raise
+    except OSError as fault:
+        if fault.errno != errno.ENOSPC:
+            text = str(fault)
+            raise
+        error = InputError("The disk is full.", hint="Free some space and resume: nothing finished is lost.")
+        raise error from fault
+    except BaseException as fault:
+        text = f"{type(fault).__name__}: {fault}"
+        raise
+    finally:
+        # On a full disk the status can't be written either; what ended the run matters more.
+        with contextlib.suppress(OSError):
+            ctx.emit(Done(state=state))
+            fault_text = error.faults[0].problem if error else text
+            ctx.finish(state, error=fault_text, hint=error.faults[0].hint if error else None)
+
+
+@contextlib.contextmanager
+def _signals(ctx: RunContext) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM stops the run in order, the second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [signal.SIGINT, signal.SIGTERM]
+    before = {name: signal.getsignal(name) for name in names}
+
+    def handle(number: int, frame: Any) -> None:
+        if ctx.stop_signal:
+            raise KeyboardInterrupt
+        ctx.stop_signal = True
+
+    for name in names:
+        signal.signal(name, handle)
+    try:
+        yield
+    finally:
+        for name in names:
+            signal.signal(name, before[name])

@@ -1,0 +1,172 @@
+"""The stages of a run: each takes a model and gives a smaller (or better) one, with a report of what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.compression.feed_forward import cut_feed_forward, importance, strongest
+from core.compression.hidden import HIDDEN_REDUCTIONS
+from core.compression.layers import cut_layers, select_layers
+from core.compression.tokens import backend_json, choose_tokens, count_tokens
+from core.compression.vocabulary import cut_vocabulary, prove
+from core.distillation.checkpoint import TrainingState
+from core.distillation.data import Steps
+from core.distillation.head import fresh_head
+from core.distillation.losses import Distance
+from core.distillation.training import Lesson, TrainingSettings, optimizer_for, train
+from core.distillation.validation import measure
+from core.events import Message
+from core.families import Sizes
+from core.models import LanguageModel, load
+from core.recipe import Recipe
+from core.resolve import learning_rate
+from core.seeds import derive
+from core.workspace import Workspace
+
+_IMPORTANCE_TOKENS = 16_384
+_PROOF_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage made."""
+
+    lm: LanguageModel
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """For the stage's report."""
+
+
+def plan(recipe: Recipe, teacher: Sizes) -> list[str]:
+    """The stages of a (resolved) recipe, in order; what would change nothing is left out."""
+    targets = recipe.targets
+    wanted = {
+        "adapt": recipe.teacher.adapt_steps > 0,
+        "vocabulary": targets.vocabulary_size != teacher.vocabulary,
+        "layers": targets.layers != teacher.layers,
+        "feed_forward": targets.intermediate_size != teacher.feed_forward,
+        # The second distillation is this stage's; it also mends what the feed-forward cut broke.
+        "hidden": targets.hidden_size != teacher.hidden or targets.intermediate_size != teacher.feed_forward,
+    }
+    order = ["adapt", "vocabulary", "layers", "feed_forward", "hidden"]
+    if recipe.method.vocabulary_order == "last":
+        order.append(order.pop(1))
+    return [name for name in order if wanted[name]]
+
+
+def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
+    """Continue the teacher's masked-language training on the corpus (paper, step 0); gives it a head if it has none."""
+    if not load(work.teacher.folder)[1]:
+        work.ctx.emit(Message(level="info", text="The teacher has no masked-language head: a new one is trained."))
+        counts = count_tokens(work.corpus.train, len(work.corpus.train), lm.tokenizer.backend_tokenizer, work.ctx)
+        lm = fresh_head(lm, counts.documents)
+    return _trained(lm, work, "adapt", work.recipe.teacher.adapt_steps, None)
+
+
+def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
+    """Keep the tokens that the corpus uses most (paper, step 4)."""
+    texts, wanted = work.corpus.train, work.recipe.targets.vocabulary_size or lm.sizes.vocabulary
+    counts = count_tokens(texts, len(texts), lm.tokenizer.backend_tokenizer, work.ctx)
+    chosen = choose_tokens(backend_json(lm.tokenizer), counts, wanted)
+    if len(chosen.kept) < wanted:
+        text = f"The corpus holds fewer distinct tokens than asked: the vocabulary is {len(chosen.kept):,}, not {wanted:,}."
+        work.ctx.emit(Message(level="warning", text=text))
+    smaller = cut_vocabulary(lm, chosen.kept)
+    lines = [line for line, _ in zip(work.corpus.validation, range(_PROOF_LINES), strict=False)]
+    proof = prove(lm, smaller, chosen.kept, lines)
+    work.ctx.emit(Message(level="info", text=str(proof)))
+    notes: dict[str, Any] = {"kept": list(chosen.kept), "special": chosen.special, "alphabet": chosen.alphabet, "frequency": chosen.frequency}
+    notes["coverage"] = chosen.coverage
+    return Outcome(smaller, notes)
+
+
+def layers(lm: LanguageModel, work: Workspace) -> Outcome:
+    """Take some of the teacher's layers, then distil (paper, step 1)."""
+    recipe = work.recipe
+    count = recipe.targets.layers or lm.sizes.layers
+    keep = select_layers(lm.sizes.layers, count, recipe.method.layer_selection, derive(recipe.seed, "layers"))
+    made = _trained(cut_layers(lm, keep), work, "layers", recipe.schedule.distil_steps, lm)
+    return replace(made, notes={**made.notes, "layers": keep})
+
+
+def feed_forward(lm: LanguageModel, work: Workspace) -> Outcome:
+    """Keep each layer's most important feed-forward units (paper, step 2)."""
+    budget = work.recipe.schedule.batch_tokens
+    steps = Steps(work.data(lm), "feed_forward", budget)
+    batches = [batch for step in range(-(-_IMPORTANCE_TOKENS // budget)) for batch in steps[step]]
+    scores = importance(lm, batches, work.ctx)
+    return Outcome(cut_feed_forward(lm, strongest(scores, work.recipe.targets.intermediate_size or scores.shape[1])))
+
+
+def hidden(lm: LanguageModel, work: Workspace) -> Outcome:
+    """Reduce the hidden size, then distil again from the model before (paper, step 3)."""
+    recipe = work.recipe
+    width, heads = recipe.targets.hidden_size, recipe.targets.attention_heads
+    student = lm
+    if width is not None and heads is not None and width != lm.sizes.hidden:
+        student = HIDDEN_REDUCTIONS[recipe.method.hidden_reduction](lm, width, heads)
+    return _trained(student, work, "hidden", recipe.schedule.distil_steps, lm)
+
+
+STAGES: dict[str, Callable[[LanguageModel, Workspace], Outcome]] = {
+    "adapt": adapt,
+    "vocabulary": vocabulary,
+    "layers": layers,
+    "feed_forward": feed_forward,
+    "hidden": hidden,
+}
+
+
+def _trained(lm: LanguageModel, work: Workspace, stage: str, steps: int, teacher: LanguageModel | None) -> Outcome:
+    """Train a model, from the checkpoint if there is one of this stage."""
+    recipe, schedule = work.recipe, work.recipe.schedule
+    data = work.data(lm)
+    lm.model.to(schedule.device)
+    lesson = None
+    if teacher is not None:
+        teacher.model.to(schedule.device)
+        if stage == work.first_distillation and not work.checkpointed(stage):
+            for score in work.probe(stage, 0, teacher, "teacher"):
+                work.ctx.emit(score)
+        lesson = Lesson(teacher, Distance(teacher, recipe.method.kd_loss, recipe.method.temperature))
+    settings = TrainingSettings(
+        stage=stage,
+        steps=steps,
+        batch_tokens=schedule.batch_tokens,
+        learning_rate=learning_rate(schedule.learning_rate, sum(lm.parameters.values())),
+        warmup_fraction=schedule.warmup_fraction,
+        evaluate_every=schedule.evaluate_every,
+        alpha=recipe.method.alpha,
+        seed=recipe.seed,
+        bfloat16=schedule.precision == "bfloat16",
+    )
+    state = TrainingState(lm, optimizer_for(lm))
+    if work.checkpointed(stage):
+        state.load(work.folder.checkpoint)
+    work.training = state
+    try:
+        best = train(state, data, lesson, settings, work.ctx, work.hooks(stage))
+    finally:
+        if teacher is not None:
+            teacher.model.to("cpu")
+    work.training = None
+    counters = state.counters
+    notes = {
+        "steps": counters.step,
+        "tokens": counters.tokens,
+        "best_step": counters.best_step,
+        "learning_rate": settings.learning_rate,
+        "timed_tokens": counters.timed_tokens,
+        "timed_seconds": counters.timed_seconds,
+    }
+    return Outcome(best, notes)
+
+
+def validation_loss(lm: LanguageModel, work: Workspace) -> float:
+    """Masked-language loss on all validation texts, in nats."""
+    device = work.recipe.schedule.device
+    lm.model.to(device)
+    found = measure(lm, work.data(lm).validation_batches(), work.ctx)
+    lm.model.to("cpu")
+    return found.mlm

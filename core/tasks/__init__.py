@@ -1,0 +1,1 @@
+"""Downstream tasks: topic, sentiment, named entities, parts of speech; loading, training, scores."""

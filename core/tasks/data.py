@@ -1,0 +1,90 @@
+"""Where a task's labelled data comes from: a folder, the hub, or the built-in sample. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import Fault, InputError
+from core.tasks.examples import SPLITS, Example, Placed, TaskData, TextExample, TokenExample, assemble
+from core.tasks.formats import read_examples
+from core.tasks.hub import parse_source, read_hub
+from core.tasks.kinds import KINDS, kind_of
+from resources import sample
+
+__all__ = ["KINDS", "TaskData", "TextExample", "TokenExample", "load_task", "task_faults"]
+
+
+def load_task(kind: str, source: str, base: Path, language: str = "mlt") -> TaskData:
+    """The examples of a task.
+
+    Args:
+        kind: one of `KINDS`.
+        source: a folder with train, validation and test (absolute, or relative to `base`), "hub:NAME",
+            "hub:NAME:CONFIG" or "sample".
+        base: the recipe's folder.
+        language: ISO 639-3 code; which language of the sample.
+
+    Raises:
+        InputError: there is no such data, or it is not as it should be; all files' faults at once.
+    """
+    kind_of(kind)
+    if source.startswith("hub:"):
+        return assemble(kind, read_hub(kind, source))
+    return assemble(kind, _read_folder(kind, _folder(kind, source, base, language)))
+
+
+def task_faults(kind: str, source: str, base: Path, language: str = "mlt") -> list[Fault]:
+    """What keeps a task from running, found before anything is downloaded: hub data is not looked at."""
+    try:
+        kind_of(kind)
+        if source.startswith("hub:"):
+            parse_source(source)
+        else:
+            load_task(kind, source, base, language)
+    except InputError as error:
+        return list(error.faults)
+    return []
+
+
+def _folder(kind: str, source: str, base: Path, language: str) -> Path:
+    if source == "sample":
+        folder = sample.task_folder(kind, language)
+        if not folder.is_dir():
+            raise InputError(
+                f"The built-in sample has no task {kind} in the language {language!r}.",
+                hint=f"Choose one of its languages ({', '.join(sample.LANGUAGES)}), or give a folder.",
+            )
+        return folder
+    folder = base / Path(source).expanduser()
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no folder {folder}.",
+            hint='Choose the folder that holds train, validation and test, or write "hub:NAME" for hub data.',
+        )
+    return folder
+
+
+def _read_folder(kind: str, folder: Path) -> dict[str, tuple[str, list[Placed[Example]]]]:
+    suffix = KINDS[kind].suffix
+    splits: dict[str, tuple[str, list[Placed[Example]]]] = {}
+    faults: list[Fault] = []
+    for split in SPLITS:
+        path = folder / f"{split}{suffix}"
+        try:
+            if not path.is_file():
+                raise _missing(kind, path)
+            splits[split] = (str(path), read_examples(path))
+        except InputError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise InputError.of(faults)
+    return splits
+
+
+def _missing(kind: str, path: Path) -> InputError:
+    """A split that isn't there, perhaps because the data are another kind's."""
+    others = sorted(
+        f"{path.stem}{other.suffix}" for other in KINDS.values() if path.with_suffix(other.suffix).is_file()
+    )
+    held = f"{path.parent} holds {others[0]}, but no {path.name}" if others else f"{path.parent} holds no {path.name}"
+    return InputError(f"{held}.", hint=f"A task of the kind {kind} reads {', '.join(s + path.suffix for s in SPLITS)}.")

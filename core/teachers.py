@@ -1,0 +1,76 @@
+"""What is known of a teacher without loading it: its configuration, its licence. No torch."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import resources
+from core.sources import check_model_folder, download, local_folder
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTeacher:
+    """A hub model of `resources/teachers.toml`."""
+
+    title: str
+    names: tuple[str, ...]
+    licence: str
+    """As the hub spells it."""
+    languages: int
+    """How many languages it was trained on."""
+    config: dict[str, Any]
+    """The entries of its config.json that sizes follow from."""
+
+
+@cache
+def known_teachers() -> tuple[KnownTeacher, ...]:
+    """Every teacher that is known without asking the hub."""
+    content = tomllib.loads((Path(resources.__file__).parent / "teachers.toml").read_text(encoding="utf-8"))
+    return tuple(KnownTeacher(**{**entry, "names": tuple(entry["names"])}) for entry in content["teacher"])
+
+
+def known_teacher(name: str) -> KnownTeacher | None:
+    """The known teacher of this hub name."""
+    return next((teacher for teacher in known_teachers() if name in teacher.names), None)
+
+
+def teacher_config(source: str, base: Path) -> dict[str, Any]:
+    """The config.json of a teacher: a local folder's, a known hub model's, else the hub's (that file alone).
+
+    Args:
+        source: `teacher.model` of a recipe.
+        base: what relative paths are taken from.
+
+    Raises:
+        InputError: no such model, or it isn't known here and the hub can't be reached.
+    """
+    folder = local_folder(source, base)
+    if folder is not None:
+        return check_model_folder(folder, weights=False)
+    known = known_teacher(source)
+    if known is not None:
+        return dict(known.config)
+    cached = _cached_config(source)
+    if cached is not None:
+        return cached
+    return check_model_folder(download(source, ["config.json"]), weights=False)
+
+
+def _cached_config(name: str) -> dict[str, Any] | None:
+    """The config.json of a hub model that was downloaded before."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        path = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None  # `download` says what is wrong with the name
+    if not isinstance(path, str):
+        return None
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,214 @@
+"""A run's progress for people at a terminal, on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TextIO
+
+from core.events import Event, Loss, Message, Progress, Score, Size, Stage
+from core.tables import text_table
+from core.wording import MISSING, clean, duration, mean_sd, megabytes, metric, number, parameters, stage
+
+_LINE_SECONDS = 5.0
+_BAR_SECONDS = 0.1
+
+
+class Follower(Protocol):
+    """Shows events as they come."""
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+
+
+def follower(stream: TextIO) -> Follower:
+    """A bar where `stream` is a terminal, lines where it is a file or a pipe."""
+    return _Bar(stream) if stream.isatty() else _Lines(stream)
+
+
+class _Lines:
+    """One line an event; of progress and losses at most one in five seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._told = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        line = _line(event)
+        if isinstance(event, Progress) or (isinstance(event, Loss) and event.split == "train"):
+            if time.monotonic() - self._told < _LINE_SECONDS:
+                return
+            line = line or _progress(event)
+        if line:
+            self._told = time.monotonic()
+            self._write(line)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def _write(self, line: str) -> None:
+        # Whoever read the lines may be gone; the run goes on.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+
+class _Bar:
+    """A bar for the current stage, with its ETA and the last losses and scores; news is written above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar: Any = None
+        self._stage = ""
+        self._eta: float | None = None
+        self._losses: dict[str, str] = {}
+        self._scores: dict[str, str] = {}
+        self._drawn = 0.0
+
+    def __call__(self, event: Event) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            match event:
+                case Progress():
+                    self._eta = event.eta_seconds
+                    self._draw(event)
+                case Loss():
+                    self._losses[event.split] = number(event.total, 3)
+                case Score(how="probe"):
+                    if event.who == "student":
+                        self._scores[event.task] = number(event.value)
+                case Stage(state="started"):
+                    self.close()
+                    self._stage = event.name
+                    self._losses.clear()
+                    self._scores.clear()
+                    self._write(_line(event))
+                case Stage():
+                    self.close()
+                    self._write(_line(event))
+                case _:
+                    self._write(_line(event))
+
+    def close(self) -> None:
+        """End the bar's line."""
+        if self._bar is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._bar.close()
+            self._bar = None
+
+    def _draw(self, event: Progress) -> None:
+        if self._bar is None:
+            self._bar = _new_bar(self._stream, event.total)
+        now = time.monotonic()
+        if now - self._drawn < _BAR_SECONDS and event.done < event.total:
+            return
+        self._drawn = now
+        self._bar.n, self._bar.total = event.done, event.total
+        self._bar.set_description_str(clean(event.stage or self._stage).replace("_", " "), refresh=False)
+        told = [f"{split} loss {value}" for split, value in self._losses.items()]
+        told += [f"{clean(task)} {value}" for task, value in self._scores.items()]
+        if self._eta is not None:
+            told.insert(0, f"{duration(self._eta)} left")
+        self._bar.set_postfix_str(", ".join(told), refresh=False)
+        self._bar.refresh()
+
+    def _write(self, line: str) -> None:
+        if not line:
+            return
+        if self._bar is not None:
+            self._bar.clear()
+        self._stream.write(line + "\n")
+        self._stream.flush()
+        if self._bar is not None:
+            self._bar.refresh()
+
+
+def _new_bar(stream: TextIO, total: int) -> Any:
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # no thread of its own: the run says when to draw
+    layout = "{desc} {percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt} {postfix}"
+    return tqdm(total=total, file=stream, bar_format=layout, dynamic_ncols=True, leave=False, mininterval=0)
+
+
+def _line(event: Event) -> str:
+    """The event as a line; empty for what isn't worth one."""
+    match event:
+        case Stage(state="started"):
+            return f"Stage: {stage(clean(event.name))}"
+        case Size():
+            return f"  {clean(event.stage)}: {parameters(event.parameters)} parameters, {megabytes(event.megabytes)}"
+        case Loss(split="validation"):
+            return f"  step {event.step:,}: validation loss {number(event.total, 4)} (masked-language {number(event.mlm, 4)})"
+        case Score():
+            how = "quick probe" if event.how == "probe" else f"seed {event.seed}" if event.seed is not None else event.split
+            name = metric(clean(event.metric))
+            return f"  {clean(event.task)}, {event.who}: {name} {number(event.value)} ({how})"
+        case Message(level="info"):
+            return f"  {clean(event.text)}"
+        case Message():
+            return f"  {event.level}: {clean(event.text)}"
+        case _:
+            return ""
+
+
+def _progress(event: Event) -> str:
+    match event:
+        case Progress():
+            left = f", {duration(event.eta_seconds)} left" if event.eta_seconds is not None else ""
+            return f"  {event.done:,} of {event.total:,}{left}"
+        case Loss():
+            return f"  step {event.step:,}: training loss {number(event.total, 4)}"
+        case _:
+            return ""
+
+
+class TerminalContext:
+    """The context of a command without a run folder: progress goes to the terminal, Ctrl-C ends it."""
+
+    def __init__(self, listen: Callable[[Event], None], what: str) -> None:
+        """`what` names the work, in place of a stage."""
+        self._listen = listen
+        self._what = what
+        self._start: tuple[float, int] | None = None
+
+    def emit(self, event: Event) -> None:
+        """Show the event."""
+        self._listen(event)
+
+    def check(self) -> None:
+        """Go on: Ctrl-C raises by itself."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Show how far the work is."""
+        now = time.monotonic()
+        if self._start is None or done < self._start[1]:
+            self._start = (now, done)
+        began, first = self._start
+        eta = (now - began) / (done - first) * (total - done) if done > first else None
+        self._listen(Progress(stage=self._what, done=done, total=total, eta_seconds=eta))
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """Teacher and student side by side, from the content of results.json."""
+    teacher, student = results["teacher"], results["student"]
+    rows = [
+        ("parameters", parameters(teacher["parameters"]), parameters(student["parameters"]),
+         f"-{100 * student['compression']:.1f} %"),
+        ("size", megabytes(teacher["megabytes"]), megabytes(student["megabytes"]), ""),
+        ("masked-language loss", number(teacher["mlm_loss"], 3), number(student["mlm_loss"], 3),
+         _difference(student["mlm_loss"], teacher["mlm_loss"], 3)),
+        ("masked-token accuracy", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"]),
+         _difference(student["mlm_accuracy"], teacher["mlm_accuracy"], 1)),
+    ]  # fmt: skip
+    for name, task in results.get("tasks", {}).items():
+        label = f"{name} ({metric(task['metric'])})"
+        rows.append((label, mean_sd(task["teacher"]), mean_sd(task["student"]), _difference(-task["drop"], 0.0, 1)))
+    return text_table(("", "teacher", "student", "change"), rows)
+
+
+def _difference(value: float | None, reference: float | None, digits: int) -> str:
+    return MISSING if value is None or reference is None else f"{value - reference:+.{digits}f}"

@@ -1,0 +1,193 @@
+"""What the stages of a run share: its folder, recipe and texts, and the models that earlier stages left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from core.context import Context
+from core.corpus.batches import MASKED_SHARE
+from core.corpus.cache import tokenise
+from core.corpus.prepare import PreparedCorpus, prepare
+from core.distillation.checkpoint import TrainingState, read_about
+from core.distillation.data import TextData
+from core.distillation.training import Hooks
+from core.events import Event, Score
+from core.machine import peak_memory
+from core.models import LanguageModel, load, save
+from core.preflight import Checked
+from core.recipe import Recipe
+from core.run import RunContext, RunFolder
+from core.sealing import replace_folder, sealed, write_json
+from core.tasks.data import load_task
+from core.tasks.examples import TaskData
+from core.tasks.kinds import kind_of
+from core.tasks.probe import LiveProbe
+
+_OPERATIONS = {"cpu": 2e11}
+"""Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
+_OPERATIONS_ELSEWHERE = 2e13
+_MOST_TOKENS = 8192
+_LOGITS = 1 << 25
+"""Masked places times vocabulary that a micro-batch may hold: 128 MiB of float32 logits."""
+
+
+@dataclass
+class Workspace:
+    """One run at work."""
+
+    folder: RunFolder
+    recipe: Recipe
+    teacher: Checked
+    ctx: RunContext
+    stages: Sequence[str]
+    """Names of this run's stages, in order."""
+    training: TrainingState | None = None
+    """What is being trained now."""
+    _saved_at: float = 0.0
+    _probes: dict[tuple[str, int], LiveProbe] = field(default_factory=dict)
+
+    @property
+    def base(self) -> Path:
+        """Where relative paths would start; the recipe's are absolute."""
+        return self.folder.path
+
+    @property
+    def first_distillation(self) -> str:
+        """The stage whose teacher is the one that everything is held against."""
+        return "layers" if "layers" in self.stages else "hidden"
+
+    @cached_property
+    def corpus(self) -> PreparedCorpus:
+        """The cleaned text."""
+        return prepare(self.recipe.corpus, self.base, self.recipe.seed, self.folder.cache / "corpus", self.ctx)
+
+    @cached_property
+    def tasks(self) -> dict[str, TaskData]:
+        """The recipe's tasks by name."""
+        code = self.recipe.language.code
+        return {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+
+    def data(self, lm: LanguageModel) -> TextData:
+        """The corpus as this model reads it."""
+        return text_data(lm, self.corpus, self.recipe, self.folder.cache, self.ctx)
+
+    # Stages on disk
+
+    def stage_folder(self, name: str) -> Path:
+        """Where a stage of this run leaves its report and model."""
+        return self.folder.stages / f"{self.stages.index(name) + 1:02d}-{name}"
+
+    def finished(self, name: str) -> bool:
+        """Whether a stage is done, its files whole."""
+        return sealed(self.stage_folder(name))
+
+    def report(self, name: str) -> dict[str, Any]:
+        """A finished stage's report."""
+        return dict(json.loads((self.stage_folder(name) / "report.json").read_text(encoding="utf-8")))
+
+    def finish_stage(self, name: str, report: Mapping[str, Any], lm: LanguageModel | None) -> None:
+        """Put a stage's report and model on disk, as a whole, and drop the checkpoint."""
+
+        def fill(folder: Path) -> None:
+            write_json(folder / "report.json", {**report, "mark": self.ctx.mark()})
+            if lm is not None:
+                save(lm, folder / "model")
+
+        self.folder.stages.mkdir(exist_ok=True)
+        replace_folder(self.stage_folder(name), fill, seal=True)
+        shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
+
+    def model_after(self, names: Sequence[str]) -> LanguageModel:
+        """The model that the last of these stages left, or the teacher where none of them is part of this run."""
+        for name in reversed(self.stages):
+            if name in names:
+                return load(self.stage_folder(name) / "model")[0]
+        return load(self.teacher.folder)[0]
+
+    # The checkpoint
+
+    def checkpointed(self, stage: str) -> dict[str, Any]:
+        """What the checkpoint says of this stage; empty where there is none of it."""
+        about = read_about(self.folder.checkpoint) if sealed(self.folder.checkpoint) else {}
+        return about if about.get("stage") == stage else {}
+
+    def save_progress(self, stage: str, state: TrainingState | None, **about: Any) -> None:
+        """Replace the checkpoint; `about` is what `checkpointed` will say."""
+        notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": self.ctx.mark()}
+
+        def fill(folder: Path) -> None:
+            if state is not None:
+                state.save(folder, notes)
+            else:
+                write_json(folder / "state.json", {"about": notes})
+
+        replace_folder(self.folder.checkpoint, fill, seal=True)
+        self._saved_at = self.ctx.seconds
+
+    def hooks(self, stage: str) -> Hooks:
+        """What the training loop does besides training."""
+        self._saved_at = self.ctx.seconds
+        interval = self.recipe.schedule.checkpoint_minutes * 60
+        return Hooks(
+            save=lambda state: self.save_progress(stage, state),
+            due=lambda: self.ctx.seconds - self._saved_at >= interval,
+            probe=lambda step, lm: self.probe(stage, step, lm, "student"),
+            clock=lambda: self.ctx.seconds,
+        )
+
+    def probe(self, stage: str, step: int, lm: LanguageModel, who: Literal["teacher", "student"]) -> list[Event]:
+        """A live score of every task, on validation examples."""
+        scores: list[Event] = []
+        for task in self.recipe.tasks:
+            key = (task.name, lm.sizes.vocabulary)
+            if key not in self._probes:
+                seed = self.recipe.seed
+                self._probes[key] = LiveProbe(self.tasks[task.name], lm.tokenizer, lm.max_length, seed)
+            score = Score(
+                stage=stage,
+                step=step,
+                task=task.name,
+                metric=kind_of(task.kind).metric,
+                value=self._probes[key](lm, self.ctx),
+                split="validation",
+                seed=None,
+                who=who,
+                how="probe",
+            )
+            scores.append(score)
+        return scores
+
+    def peak_memory(self, stage: str) -> int:
+        """Largest memory that a process of this run has had, in bytes."""
+        earlier = int(self.checkpointed(stage).get("peak_memory", 0))
+        return max(earlier, peak_memory())
+
+
+def text_data(
+    lm: LanguageModel, corpus: PreparedCorpus, recipe: Recipe, cache: Path, ctx: Context
+) -> TextData:
+    """A prepared corpus as a model reads it, tokenised into `cache`."""
+    tokenizer: PreTrainedTokenizerBase = lm.tokenizer
+    length = min(recipe.corpus.max_length, lm.max_length)
+    train, validation = (
+        tokenise(texts, tokenizer.backend_tokenizer, length, cache, ctx) for texts in (corpus.train, corpus.validation)
+    )
+    return TextData(train, validation, tokenizer, recipe.seed, micro_tokens(lm, recipe.schedule.device))
+
+
+def micro_tokens(lm: LanguageModel, device: str) -> int:
+    """Largest padded size of a micro-batch: by operations, from sizes alone, so that it is the same everywhere."""
+    parts = lm.parameters
+    # A step runs the teacher forward and a student of at most its size forward and backward.
+    operations = 2 * (parts["attention"] + parts["feed_forward"]) * 4
+    budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE)
+    logits = _LOGITS / lm.sizes.vocabulary / MASKED_SHARE
+    return int(max(256, min(_MOST_TOKENS, budget / operations, logits)))

@@ -1,0 +1,223 @@
+"""Train the sample's teacher: a tokenizer and a small BERT over the four texts, by masked-language modelling.
+
+Run it with `python -m resources.sample.train_teacher`. It takes about ten minutes on two cores and writes
+`resources/sample/teacher/`; the same seed and number of threads on the same machine give the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import string
+import sys
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from torch import nn
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
+
+from resources.sample import KINDS, LANGUAGES, corpus_file, teacher_folder
+from resources.sample.measure import mask_tokens, masked_accuracy, padded, probe, unigram_accuracy
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+HELD_OUT_EVERY = 20
+"""Every twentieth line of a text is for validation only."""
+
+
+def make_tokenizer(texts: list[str], vocabulary: int) -> Tokenizer:
+    """Cased WordPiece with all printable ASCII in its alphabet; NFC, nothing else is changed."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    alphabet = sorted(set(string.digits + string.ascii_letters + string.punctuation))
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary,
+        special_tokens=SPECIAL,
+        initial_alphabet=alphabet,
+        min_frequency=2,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.decoder = decoders.WordPiece()
+    ends = [("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+    )
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write tokenizer.json, and a tokenizer_config.json that makes transformers load it unaltered."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"]
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": 128,
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        **dict(zip(names, SPECIAL, strict=True)),
+    }
+    write_json(folder / "tokenizer_config.json", config)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON as people read it."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def make_model(vocabulary: int) -> BertForMaskedLM:
+    """An untrained teacher: four layers, width 128."""
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=512,
+        max_position_embeddings=128,
+        type_vocab_size=2,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    return BertForMaskedLM(config)
+
+
+def length_groups(ids: list[list[int]], size: int, random: Random) -> list[list[list[int]]]:
+    """Batches of texts of like length, in random order."""
+    order = sorted(ids, key=lambda text: (len(text), random.random()))
+    groups = [order[start : start + size] for start in range(0, len(order), size)]
+    random.shuffle(groups)
+    return groups
+
+
+def train(model: BertForMaskedLM, ids: list[list[int]], *, steps: int, batch: int, rate: float, seed: int) -> float:
+    """Masked-language modelling with AdamW, warm-up and linear decay.
+
+    Args:
+        model: changed in place.
+        ids: token ids of the texts.
+        steps: optimiser steps.
+        batch: texts a step.
+        rate: highest learning rate.
+        seed: of order and masks; dropout follows torch's own.
+
+    Returns:
+        The mean loss of the last hundred steps, in nats.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
+    warm = max(1, steps // 12)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
+    )
+    random, noise = Random(seed), torch.Generator().manual_seed(seed)
+    groups: list[list[list[int]]] = []
+    losses: list[float] = []
+    started = time.monotonic()
+    model.train()
+    for step in range(1, steps + 1):
+        if not groups:
+            groups = length_groups(ids, batch, random)
+        tokens, real = padded(groups.pop(), 0)
+        changed, chosen = mask_tokens(
+            tokens, real, special=len(SPECIAL), mask=4, vocabulary=model.config.vocab_size, random=noise
+        )
+        hidden = model.bert(changed, attention_mask=real).last_hidden_state[chosen]
+        loss = nn.functional.cross_entropy(model.cls(hidden), tokens[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+        if step % 100 == 0 or step == steps:
+            recent = losses[-100:]
+            seconds = time.monotonic() - started
+            say(f"step {step}/{steps}  loss {sum(recent) / len(recent):.3f}  {seconds:.0f} s")
+    return sum(losses[-100:]) / len(losses[-100:])
+
+
+def say(text: str) -> None:
+    """Progress goes to the terminal at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Train, save, reload and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--vocabulary", type=int, default=2900)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=teacher_folder())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+
+    texts = {code: corpus_file(code).read_text(encoding="utf-8").splitlines() for code in LANGUAGES}
+    tokenizer = make_tokenizer([line for lines in texts.values() for line in lines], arguments.vocabulary)
+    encoded = {code: [e.ids for e in tokenizer.encode_batch(lines)] for code, lines in texts.items()}
+    seen = {code: [t for i, t in enumerate(ids) if i % HELD_OUT_EVERY] for code, ids in encoded.items()}
+    held_out = {code: ids[::HELD_OUT_EVERY] for code, ids in encoded.items()}
+
+    model = make_model(tokenizer.get_vocab_size())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    say(f"{tokenizer.get_vocab_size()} tokens, {parameters} parameters")
+    started = time.monotonic()
+    loss = train(
+        model,
+        [text for ids in seen.values() for text in ids],
+        steps=arguments.steps,
+        batch=arguments.batch,
+        rate=arguments.rate,
+        seed=arguments.seed,
+    )
+    seconds = time.monotonic() - started
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    save_tokenizer(tokenizer, folder)
+
+    trained, loaded = AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    torch.manual_seed(arguments.seed + 1)
+    untrained = make_model(tokenizer.get_vocab_size())
+    special = len(SPECIAL)
+    report: dict[str, Any] = {
+        "what": "measured by resources/sample/train_teacher.py; accuracies and scores from 0 to 100, losses in nats",
+        "seed": arguments.seed,
+        "steps": arguments.steps,
+        "batch_texts": arguments.batch,
+        "learning_rate": arguments.rate,
+        "threads": arguments.threads,
+        "seconds": round(seconds, 1),
+        "vocabulary": tokenizer.get_vocab_size(),
+        "parameters": parameters,
+        "train_loss": round(loss, 4),
+        "languages": {},
+        "probes": {},
+    }
+    for code in LANGUAGES:
+        report["languages"][code] = {
+            "train_texts": len(seen[code]),
+            "distinct_tokens": len({token for text in encoded[code] for token in text}),
+            "held_out": masked_accuracy(trained, held_out[code], 4, 0, special),
+            "most_frequent_token_accuracy": unigram_accuracy(seen[code], held_out[code], special),
+        }
+        report["probes"][code] = {
+            kind: {"teacher": probe(trained, loaded, kind, code), "untrained": probe(untrained, loaded, kind, code)}
+            for kind in KINDS
+        }
+        say(f"{code}: {report['languages'][code]} {report['probes'][code]}")
+    write_json(folder / "training.json", report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Fixtures that several test modules share; keep it small.
+
+Who uses what:
+- `lm` (a tiny random model of every family, tied and untied), `build`, `FAMILY_TYPES`: test_layers, test_feed_forward,
+  test_hidden, test_families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedTokenizerFast
+
+from core.models import LanguageModel
+
+torch.set_num_threads(1)
+
+FAMILY_TYPES = ("bert", "xlm-roberta", "roberta", "distilbert")
+"""The `model_type` of every architecture that has a table."""
+
+_SPECIAL = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
+
+
+def build(model_type: str, *, tied: bool) -> LanguageModel:
+    """A random model: 4 layers, hidden 24, 4 heads of 6, feed-forward 20, 50 tokens, 40 positions."""
+    if model_type == "distilbert":
+        sizes = {"n_layers": 4, "dim": 24, "n_heads": 4, "hidden_dim": 20, "activation": "gelu"}
+    else:
+        sizes = {"num_hidden_layers": 4, "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 20}
+    pad = 1 if "roberta" in model_type else 0
+    sizes |= {"vocab_size": 50, "max_position_embeddings": 40, "pad_token_id": pad}
+    torch.manual_seed(7)
+    model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(model_type, **sizes, tie_word_embeddings=tied))
+    with torch.no_grad():
+        for parameter in model.parameters():  # biases and LayerNorms too: at their start values they would hide faults
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    words = [f"word{number}" for number in range(50 - len(_SPECIAL))]
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *words] if pad else [*_SPECIAL.values(), *words]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return LanguageModel(model.eval(), PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_SPECIAL))
+
+
+@pytest.fixture(scope="session", params=[(kind, tied) for kind in FAMILY_TYPES for tied in (True, False)],
+                ids=lambda param: f"{param[0]}-{'tied' if param[1] else 'untied'}")  # fmt: skip
+def lm(request: pytest.FixtureRequest) -> Iterator[LanguageModel]:
+    """A tiny random model of each family, tied and untied, shared by all tests: none of them may change it."""
+    lm = build(request.param[0], tied=request.param[1])
+    before = {name: tensor.clone() for name, tensor in lm.model.state_dict().items()}
+    yield lm
+    assert all(torch.equal(tensor, before[name]) for name, tensor in lm.model.state_dict().items())

@@ -1,0 +1,112 @@
+"""Small real tokenizers of both kinds for the tests of trimming, and the two little corpora that they come from."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    BertTokenizer,
+    PreTrainedTokenizerBase,
+    XLMRobertaTokenizer,
+)
+
+from core.models import LanguageModel
+
+LATIN = """
+Ráno som videl veľkú rieku a starý most.
+Most vedie cez rieku do mesta.
+V meste býva moja stará mama.
+Mama má malý dom a veľkú záhradu.
+V záhrade rastú jablká, hrušky a slivky.
+Jablká sú červené, slivky modré.
+Môj brat číta knihu o lese.
+V lese žijú vlci, medvede a líšky.
+Kniha má 120 strán!
+Kto číta, ten vie viac?
+Deti idú do školy o 8 hodine.
+V škole majú dve hodiny slovenčiny.
+Učiteľka číta deťom starú rozprávku.
+Rozprávka je o vlkovi a líške.
+Večer je mesto tiché a rieka tmavá.
+Otec varí večeru: polievku a ryby.
+Ryby sú z rieky, nie z mora.
+More je ďaleko od mesta.
+V lete ideme k moru (vlakom).
+Vlak ide cez most a cez les.
+""".strip().splitlines()
+
+CYRILLIC = """
+Утром я видел реку и старый мост.
+Мост ведёт через реку в город.
+В городе живёт моя бабушка.
+У бабушки маленький дом и большой сад.
+В саду растут яблоки, груши и сливы.
+Мой брат читает книгу о лесе.
+В лесу живут волки, медведи и лисы.
+Дети идут в школу к 8 часам.
+Вечером город тихий, а река тёмная.
+Отец варит суп из рыбы.
+Рыба из реки, не из моря.
+Летом мы едем к морю поездом.
+""".strip().splitlines()
+
+_BERT_SPECIAL = ["[PAD]", "[unused1]", "[unused2]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def _parts() -> tuple[Counter[str], Counter[str]]:
+    """How often each part of a word stands at its start, and elsewhere."""
+    starts: Counter[str] = Counter()
+    rests: Counter[str] = Counter()
+    for word in " ".join(LATIN + CYRILLIC).translate(str.maketrans(dict.fromkeys(".,:!?()", " "))).split():
+        for begin in range(len(word)):
+            for end in range(begin + 1, len(word) + 1):
+                (rests if begin else starts)[word[begin:end]] += 1
+    return starts, rests
+
+
+def _characters() -> list[str]:
+    return sorted(set("".join(LATIN + CYRILLIC)) - {" "} | set("ñøßαβ中。–€"))
+
+
+def wordpiece(*, lower: bool = False) -> PreTrainedTokenizerBase:
+    """A BERT tokenizer of 454 tokens whose [UNK], [CLS], … have other ids than BERT's class would give them."""
+    starts, rests = _parts()
+    longer = [part for part, count in sorted(starts.items()) if count > 1 and len(part) > 1]
+    longer += [f"##{part}" for part, count in sorted(rests.items()) if count > 1 and len(part) > 1]
+    singles = [form for character in _characters() for form in (character, f"##{character}")]
+    tokens = [*_BERT_SPECIAL, *singles, *longer]
+    return BertTokenizer(vocab={token: i for i, token in enumerate(tokens)}, do_lower_case=lower, model_max_length=64)
+
+
+def unigram() -> PreTrainedTokenizerBase:
+    """An XLM-R tokenizer of 396 tokens; its piece of the smallest score is a long one that no text holds."""
+    starts, rests = _parts()
+    counts = Counter({f"▁{part}": count for part, count in starts.items()}) + rests
+    total = sum(counts.values())
+    scored = {piece: math.log(count / total) for piece, count in sorted(counts.items()) if count > 1}
+    for character in _characters():
+        scored.setdefault(character, -11.0)
+    scored |= {"▁": -5.0, "αβαβ": -13.0}
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    return XLMRobertaTokenizer(vocab=[*special, *scored.items(), ("<mask>", 0.0)], model_max_length=64)
+
+
+def model(model_type: str, tokenizer: PreTrainedTokenizerBase, *, tied: bool, spare_rows: int = 0) -> LanguageModel:
+    """A tiny random model for a tokenizer: 2 layers, hidden 16, biases and norms random too."""
+    if model_type == "distilbert":
+        sizes = {"n_layers": 2, "dim": 16, "n_heads": 2, "hidden_dim": 20}
+    else:
+        sizes = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 20}
+    sizes |= {"vocab_size": len(tokenizer) + spare_rows, "max_position_embeddings": 66}
+    ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
+    torch.manual_seed(3)
+    config = AutoConfig.for_model(model_type, **sizes, **ids, tie_word_embeddings=tied)
+    built = AutoModelForMaskedLM.from_config(config)
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    return LanguageModel(built.eval(), tokenizer)
