@@ -65,8 +65,7 @@ MAKE_ROOM = f"Make room on the disks of {ROOT} and {tempfile.gettempdir()} and s
 UNREACHABLE = "Cannot reach the package index."
 NO_NETWORK = re.compile(
     "NewConnectionError|Failed to establish a new connection|name resolution|getaddrinfo failed|Network is unreachable|"
-    "No route to host|ConnectTimeoutError|ReadTimeoutError|ProxyError|Max retries exceeded|Connection aborted|"
-    "Connection reset|IncompleteRead|SSLError"
+    "No route to host|(ConnectTimeout|ReadTimeout|Proxy|SSL)Error|Max retries|IncompleteRead|Connection (aborted|reset)"
 )
 NO_SPACE = re.compile("No space left on device|Errno 28|not enough space on the disk|Disk quota exceeded")
 

@@ -70,11 +70,11 @@ def compare_on_task(task: Task, teacher: Sequence[Mapping[str, float]], student:
 
 def measure_student(lm: LanguageModel, data: TextData, device: str, ctx: Context) -> Measured:
     """Masked-language loss and accuracy on all validation texts."""
-    lm.model.to(device)
+    lm.to(device)
     try:
         return measure(lm, data.validation_batches(), ctx)
     finally:
-        lm.model.to("cpu")
+        lm.to("cpu")
 
 
 def measure_teacher(
@@ -92,11 +92,11 @@ def measure_teacher(
     if kept is None:
         return measure_student(teacher, data, device, ctx)
     old = np.asarray(kept)
-    teacher.model.to(device)
+    teacher.to(device)
     try:
         return measure(teacher, [batch.renumbered(old) for batch in data.validation_batches()], ctx)
     finally:
-        teacher.model.to("cpu")
+        teacher.to("cpu")
 
 
 def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dict[str, Any]:

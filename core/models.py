@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.activations import ACT2FN
@@ -18,8 +19,9 @@ from core.errors import InputError
 from core.families import Family, Sizes, family_of
 from core.sources import check_model_folder, tokenizer_casing
 
-# Loading is a second's work; the run has a progress of its own.
+# The run has a progress of its own, and `load` says itself what a model lacks.
 transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,12 @@ class LanguageModel:
     def decoder(self) -> tuple[Tensor, Tensor]:
         """Output embedding (vocabulary, hidden) and bias (vocabulary)."""
         decoder = self.module(self.family.decoder)
-        return decoder.weight, decoder.bias
+        return cast(Tensor, decoder.weight), cast(Tensor, decoder.bias)
+
+    def to(self, device: str) -> LanguageModel:
+        """Move the model to a device, in place."""
+        nn.Module.to(self.model, device)
+        return self
 
 
 def load(folder: Path) -> tuple[LanguageModel, bool]:
@@ -105,7 +112,7 @@ def load(folder: Path) -> tuple[LanguageModel, bool]:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(f"The weights in {folder} can't be read: {error}", hint="Download the model again.") from error
     missing = set(info["missing_keys"])
     lacking = sorted(name for name in missing if name.startswith(f"{family.encoder}."))
@@ -140,7 +147,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ) from error
     if not tokenizer.is_fast or tokenizer.mask_token is None:
         raise InputError(f"The tokenizer in {folder} has no mask token or no fast form.", hint="Choose another teacher.")
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor]) -> LanguageModel:

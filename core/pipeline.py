@@ -57,8 +57,7 @@ def run(work: Workspace) -> dict[str, Any]:
 
 def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
     """Run one stage and put what it made on disk."""
-    work.ctx.begin(name)
-    work.ctx.emit(Stage(name=name, state="started"))
+    _begin(name, work)
     before = _seconds_before(name, work)
     outcome = STAGES[name](lm, work)
     made = outcome.lm
@@ -77,6 +76,13 @@ def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
     work.finish_stage(name, report, made)
 
 
+def _begin(name: str, work: Workspace) -> None:
+    """Say that a stage begins; one that a checkpoint continues has said so before."""
+    work.ctx.begin(name)
+    if not work.checkpointed(name):
+        work.ctx.emit(Stage(name=name, state="started"))
+
+
 def _seconds_before(name: str, work: Workspace) -> float:
     """Seconds of work before a stage began, also where it is resumed."""
     earlier = work.stages[: work.stages.index(name)]
@@ -91,8 +97,7 @@ def _report_size(work: Workspace, stage: str, lm: LanguageModel) -> None:
 def _evaluate(student: LanguageModel, work: Workspace) -> None:
     """Score teacher and student; each training of a task that is done stays done when the run is stopped."""
     recipe, ctx, device = work.recipe, work.ctx, work.recipe.schedule.device
-    ctx.begin(EVALUATE)
-    ctx.emit(Stage(name=EVALUATE, state="started"))
+    _begin(EVALUATE, work)
     before = _seconds_before(EVALUATE, work)
     done: dict[str, dict[str, float]] = work.checkpointed(EVALUATE).get("scores", {})
     adapted = work.model_after(["adapt"])

@@ -273,7 +273,9 @@ def absolute(recipe: Recipe, base: Path) -> Recipe:
     return replace(
         recipe,
         teacher=replace(recipe.teacher, model=path(recipe.teacher.model, must_exist=True)),
-        corpus=replace(recipe.corpus, sources=tuple(path(source, must_exist=False) for source in recipe.corpus.sources)),
+        corpus=replace(
+            recipe.corpus, sources=tuple(path(source, must_exist=False) for source in recipe.corpus.sources)
+        ),
         tasks=tuple(replace(task, source=path(task.source, must_exist=False)) for task in recipe.tasks),
     )
 

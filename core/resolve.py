@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -37,7 +38,7 @@ def resolve(recipe: Recipe, family: Family, teacher: Sizes) -> Recipe:
 def resolve_method(method: Method, family: Family) -> Method:
     """The method without `auto`."""
     paper = method.preset == "paper"
-    choices = {
+    choices: dict[str, Any] = {
         # Every second layer from the first keeps the lowest layers, which a cut misses most.
         "layer_selection": _PAPER_LAYERS.get(family.name, "stride") if paper else "stride",
         # Whole heads stay whole; the paper's truncation mixes them.

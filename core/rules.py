@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from core.errors import Fault
 
-
 _TOO_LARGE = 2**63
 """TOML's whole numbers end before."""
 
@@ -113,7 +112,9 @@ class Name:
     def read(self, key: str, value: Any) -> str:
         """The name."""
         fine = isinstance(value, str) and value.strip(" .-") and len(value) <= 80
-        if not fine or not all(unicodedata.category(letter)[0] in "LMN" or letter in " ._-\u200c\u200d" for letter in value):
+        if not fine or not all(
+            unicodedata.category(letter)[0] in "LMN" or letter in " ._-\u200c\u200d" for letter in value
+        ):
             raise Refused(f"{key} is {value!r}.", "Use up to 80 letters, digits, spaces, dots, dashes and underscores.")
         return str(value)
 

@@ -106,8 +106,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.path).free
             if free < needed_bytes:
+                needed, there = (f"{size / _MEGABYTE:,.0f} MB" for size in (needed_bytes, free))
                 raise InputError(
-                    f"The run needs about {needed_bytes / _MEGABYTE:,.0f} MB on disk, {self.path} has {free / _MEGABYTE:,.0f} MB.",
+                    f"The run needs about {needed} on disk, {self.path} has {there}.",
                     hint="Free some space, or choose a folder on another disk with --out.",
                 )
             write_atomic(self.original_recipe, original.encode())
@@ -381,7 +382,9 @@ def settle_folder(folder: RunFolder) -> None:
     """Clear what a killed process left half-written."""
     settle(folder.checkpoint)
     if folder.stages.exists():
-        names = {path.name.removeprefix(".").removesuffix(".new").removesuffix(".old") for path in folder.stages.iterdir()}
+        names = {
+            path.name.removeprefix(".").removesuffix(".new").removesuffix(".old") for path in folder.stages.iterdir()
+        }
         for name in sorted(names):
             settle(folder.stages / name)
     for leftover in folder.path.glob(".*.new"):

@@ -79,7 +79,9 @@ def check_model_folder(folder: Path, *, weights: bool = True) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no config.json.", hint="Choose the folder that the model was saved in.") from None
+        raise InputError(
+            f"{folder} holds no config.json.", hint="Choose the folder that the model was saved in."
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} can't be read: {error}", hint="Download the model again.") from error
     if not isinstance(config, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from core.compression.feed_forward import cut_feed_forward, importance, strongest
@@ -26,7 +26,7 @@ from core.seeds import derive
 from core.workspace import Workspace
 
 _IMPORTANCE_TOKENS = 16_384
-_PROOF_LINES = 200
+_PROOF_LINES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,11 @@ def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
         work.ctx.emit(Message(level="warning", text=text))
     smaller = cut_vocabulary(lm, chosen.kept)
     lines = [line for line, _ in zip(work.corpus.validation, range(_PROOF_LINES), strict=False)]
-    proof = prove(lm, smaller, chosen.kept, lines)
-    work.ctx.emit(Message(level="info", text=str(proof)))
+    proof = prove(lm, smaller, chosen.kept, lines, work.ctx)
+    text = f"Proved on {proof.compared} held-out texts ({proof.tokens:,} tokens) that the trimmed teacher is the same teacher."
+    work.ctx.emit(Message(level="info", text=text))
     notes: dict[str, Any] = {"kept": list(chosen.kept), "special": chosen.special, "alphabet": chosen.alphabet, "frequency": chosen.frequency}
-    notes["coverage"] = chosen.coverage
+    notes |= {"coverage": chosen.coverage, "proof": asdict(proof)}
     return Outcome(smaller, notes)
 
 
@@ -122,10 +123,10 @@ def _trained(lm: LanguageModel, work: Workspace, stage: str, steps: int, teacher
     """Train a model, from the checkpoint if there is one of this stage."""
     recipe, schedule = work.recipe, work.recipe.schedule
     data = work.data(lm)
-    lm.model.to(schedule.device)
+    lm.to(schedule.device)
     lesson = None
     if teacher is not None:
-        teacher.model.to(schedule.device)
+        teacher.to(schedule.device)
         if stage == work.first_distillation and not work.checkpointed(stage):
             for score in work.probe(stage, 0, teacher, "teacher"):
                 work.ctx.emit(score)
@@ -149,7 +150,7 @@ def _trained(lm: LanguageModel, work: Workspace, stage: str, steps: int, teacher
         best = train(state, data, lesson, settings, work.ctx, work.hooks(stage))
     finally:
         if teacher is not None:
-            teacher.model.to("cpu")
+            teacher.to("cpu")
     work.training = None
     counters = state.counters
     notes = {
@@ -166,7 +167,7 @@ def _trained(lm: LanguageModel, work: Workspace, stage: str, steps: int, teacher
 def validation_loss(lm: LanguageModel, work: Workspace) -> float:
     """Masked-language loss on all validation texts, in nats."""
     device = work.recipe.schedule.device
-    lm.model.to(device)
+    lm.to(device)
     found = measure(lm, work.data(lm).validation_batches(), work.ctx)
-    lm.model.to("cpu")
+    lm.to("cpu")
     return found.mlm

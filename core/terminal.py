@@ -142,9 +142,16 @@ def _line(event: Event) -> str:
         case Size():
             return f"  {clean(event.stage)}: {parameters(event.parameters)} parameters, {megabytes(event.megabytes)}"
         case Loss(split="validation"):
-            return f"  step {event.step:,}: validation loss {number(event.total, 4)} (masked-language {number(event.mlm, 4)})"
+            losses = f"validation loss {number(event.total, 4)} (masked-language {number(event.mlm, 4)})"
+            return f"  step {event.step:,}: {losses}"
         case Score():
-            how = "quick probe" if event.how == "probe" else f"seed {event.seed}" if event.seed is not None else event.split
+            how = (
+                "quick probe"
+                if event.how == "probe"
+                else f"seed {event.seed}"
+                if event.seed is not None
+                else event.split
+            )
             name = metric(clean(event.metric))
             return f"  {clean(event.task)}, {event.who}: {name} {number(event.value)} ({how})"
         case Message(level="info"):

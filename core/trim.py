@@ -73,7 +73,7 @@ def trim_folder(model_folder: Path, texts: Iterable[str], size: int, out: Path, 
     family = family_of(config)
     sizes = family.sizes(config)
     lm, has_head = _load(model_folder) if weights else (None, False)
-    tokenizer = lm.tokenizer if lm else _tokenizer_without_torch(model_folder, config)
+    tokenizer = lm.tokenizer if lm else tokenizer_without_torch(model_folder, config)
     check_vocabulary(len(tokenizer), sizes.vocabulary)
 
     rest, held_out = _split(list(texts))
@@ -125,7 +125,7 @@ def _load(folder: Path) -> tuple[LanguageModel, bool]:
     return load(folder)
 
 
-def _tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedTokenizerBase:
+def tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedTokenizerBase:
     """What AutoTokenizer gives, which would import torch."""
     import transformers
 

@@ -110,7 +110,7 @@ def test_an_old_python_can_parse_it_and_its_words_are_ascii() -> None:
     futures = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     assert not futures  # "annotations" is a SyntaxError before 3.7
     assert source.isascii()
-    assert len(source.splitlines()) <= 400
+    assert len(source.splitlines()) < 400
 
 
 # The stamp
@@ -158,6 +158,8 @@ def test_a_half_made_environment_is_made_anew(launch, set_up, damage) -> None:
     remains = Path(launch.ENVIRONMENT, "lib", "half-installed")
     remains.parent.mkdir()
     remains.touch()
+    if os.name == "posix":
+        Path(launch.ENVIRONMENT, "link").symlink_to(launch.ROOT)  # goes, and what it points to stays
     if damage == "no stamp":
         Path(launch.STAMP).unlink()
     elif damage == "cut stamp":
@@ -205,6 +207,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(launch, set_up, capsys) -
     assert set_up.commands == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_a_link_to_another_disk_stays_a_link(launch, set_up, tmp_path_factory) -> None:
     elsewhere = tmp_path_factory.mktemp("disk")
     (elsewhere / "pyvenv.cfg").touch()

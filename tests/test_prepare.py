@@ -157,6 +157,12 @@ def test_too_few_texts_are_refused(tmp_path: Path, count: int, limit: int, messa
     assert not (tmp_path / "corpus").exists()
 
 
+def test_texts_of_control_characters_alone_are_no_texts(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", ["\0"] * 4)
+    with pytest.raises(InputError, match=r"holds only 0 different texts.*Add more texts"):
+        run(tmp_path, Settings())
+
+
 def test_a_missing_source_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no file or folder .*a.txt"):
         run(tmp_path, Settings())

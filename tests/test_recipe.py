@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from core import recipe as recipes
@@ -69,9 +70,15 @@ def test_a_recipe_without_a_name_is_called_after_its_language() -> None:
 
 def test_a_preset_sets_what_the_recipe_does_not() -> None:
     paper = parse(with_lines("method", 'preset = "paper"'))
-    assert (paper.method.hidden_reduction, paper.method.vocabulary_order, paper.method.kd_loss) == ("truncate", "last", "mse")
+    assert (paper.method.hidden_reduction, paper.method.vocabulary_order, paper.method.kd_loss) == (
+        "truncate",
+        "last",
+        "mse",
+    )
     assert paper.schedule.learning_rate == 5e-5
-    steps = [parse(with_lines("method", f'preset = "{name}"')).schedule.distil_steps for name in ("fast", "balanced", "best")]
+    steps = [
+        parse(with_lines("method", f'preset = "{name}"')).schedule.distil_steps for name in ("fast", "balanced", "best")
+    ]
     assert steps == sorted(set(steps))
 
 
@@ -131,7 +138,15 @@ def test_a_fault_names_key_value_and_what_to_do(text: str, problem: str, hint: s
 def test_all_faults_are_told_at_once() -> None:
     text = 'seeds = 3\n[teacher]\nadapt_steps = -1\n[language]\n[method]\nalpha = "half"\n[[tasks]]\nkind = 3\n'
     found = problems(text)
-    wanted = ("seeds", "teacher.adapt_steps", "teacher.model", "language.code", "corpus.sources", "method.alpha", "tasks[0].kind")
+    wanted = (
+        "seeds",
+        "teacher.adapt_steps",
+        "teacher.model",
+        "language.code",
+        "corpus.sources",
+        "method.alpha",
+        "tasks[0].kind",
+    )
     assert all(any(key in problem for problem in found) for key in wanted)
 
 
@@ -192,12 +207,18 @@ def recipe_strategy() -> st.SearchStrategy[Recipe]:
     )
 
 
+@examples(max_examples=50, deadline=None)
 @given(recipe_strategy())
 def test_what_is_written_reads_back_the_same(recipe: Recipe) -> None:
     assert parse(to_toml(recipe)) == recipe
 
 
-@given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)))
+@examples(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)
+    )
+)
 def test_any_content_is_read_or_refused(content: dict[str, object]) -> None:
     with pytest.raises(InputError):  # at least the teacher lacks
         recipes.from_mapping({**content, "teacher": {}})

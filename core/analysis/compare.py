@@ -49,7 +49,12 @@ def _outcome(results: Mapping[str, Any]) -> dict[str, Any]:
     student = results["student"]
     names = ("parameters", "megabytes", "compression", "mlm_loss", "mlm_accuracy")
     tasks = {
-        name: {"metric": task["metric"], "mean": task["student"]["mean"], "sd": task["student"]["sd"], "drop": task["drop"]}
+        name: {
+            "metric": task["metric"],
+            "mean": task["student"]["mean"],
+            "sd": task["student"]["sd"],
+            "drop": task["drop"],
+        }
         for name, task in results["tasks"].items()
     }
     return {**{name: student[name] for name in names}, "tasks": tasks}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from core.context import Context
 from core.errors import Fault, InputError
 from core.languages import check_language
 from core.recipe import Recipe
+from core.sources import MODEL_FILES, check_model_folder, download, local_folder
 from core.teachers import teacher_config
 
 
@@ -62,14 +62,14 @@ def _sizes(recipe: Recipe, base: Path, vocabulary: int | None) -> Estimate:
 
 def _kept(recipe: Recipe, base: Path, wanted: int, ctx: Context) -> int:
     """How many tokens the vocabulary stage will keep: it counts on the training part of the prepared corpus."""
-    from tokenizers import Tokenizer
-
-    from core.compression.tokens import choose_tokens, count_tokens
+    from core.compression.tokens import backend_json, choose_tokens, count_tokens
     from core.corpus.prepare import prepare
-    from core.sources import tokenizer_file
+    from core.trim import tokenizer_without_torch
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_file(recipe.teacher.model, base)))
+    source = recipe.teacher.model
+    folder = local_folder(source, base) or download(source, [name for name in MODEL_FILES if "safetensors" not in name])
+    tokenizer = tokenizer_without_torch(folder, check_model_folder(folder, weights=False))
     with tempfile.TemporaryDirectory(prefix="monoglot-") as scratch:
         texts = prepare(recipe.corpus, base, recipe.seed, Path(scratch) / "corpus", ctx).train
-        counts = count_tokens(texts, len(texts), tokenizer, ctx)
-    return len(choose_tokens(json.loads(tokenizer.to_str()), counts, wanted).kept)
+        counts = count_tokens(texts, len(texts), tokenizer.backend_tokenizer, ctx)
+    return len(choose_tokens(backend_json(tokenizer), counts, wanted).kept)

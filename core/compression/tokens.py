@@ -185,10 +185,8 @@ def pieces_of(tokenizer_json: Mapping[str, Any]) -> dict[int, str]:
 def unknown_id(tokenizer_json: Mapping[str, Any]) -> int | None:
     """The id that stands for text that can't be spelt; None if the tokenizer has none."""
     model = tokenizer_json["model"]
-    if _kind(model) == "Unigram":
-        token: int | None = model.get("unk_id")
-    else:
-        token = model["vocab"].get(model["unk_token"])
+    unigram = _kind(model) == "Unigram"
+    token: int | None = model.get("unk_id") if unigram else model["vocab"].get(model["unk_token"])
     return token
 
 
@@ -204,7 +202,7 @@ def _kind(model: Mapping[str, Any]) -> str:
 
 def _special_ids(tokenizer_json: Mapping[str, Any]) -> set[int]:
     special = {int(added["id"]) for added in tokenizer_json.get("added_tokens", [])}
-    for processor in _processors(tokenizer_json.get("post_processor")):
+    for processor in _processors(tokenizer_json.get("post_processor") or {}):
         special |= {token for entry in processor.get("special_tokens", {}).values() for token in entry["ids"]}
         special |= {processor[name][1] for name in ("sep", "cls") if name in processor}
     if tokenizer_json.get("padding"):
@@ -270,9 +268,7 @@ def _numbering(kept: Sequence[int]) -> dict[int, int]:
     return {old: new for new, old in enumerate(kept)}
 
 
-def _processors(processor: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    if processor is None:
-        return
+def _processors(processor: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield processor
     for part in processor.get("processors", []):
         yield from _processors(part)
@@ -324,8 +320,7 @@ def trim_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> P
 
 def _set_class(path: Path, name: str) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
-    # Ids of old; tokenizer.json holds the new ones.
-    config.pop("added_tokens_decoder", None)
+    config.pop("added_tokens_decoder", None)  # old ids; tokenizer.json holds the new ones
     config["tokenizer_class"] = name
     path.write_text(json.dumps(config, ensure_ascii=False, indent=2), encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ _IDS = "ids"
 _OFFSETS = "offsets.npy"
 _CHUNK_TEXTS = 512
 _CHUNK_CHARACTERS = 200_000
-_VERSION = b"1"
+_VERSION = 1
 
 
 class TokenCache:
@@ -87,13 +88,17 @@ def tokenise(texts: TextFile, tokenizer: Tokenizer, max_length: int, folder: Pat
             f"A length of {max_length} tokens leaves no place for text beside {special} special tokens.",
             hint="Raise corpus.max_length.",
         )
-    tokenizer = Tokenizer.from_str(tokenizer.to_str())
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
-    content = hashlib.sha256(_VERSION + tokenizer.to_str().encode() + texts.sha256.encode())
-    target = folder / content.hexdigest()[:32]
+    plain = json.dumps(json.loads(tokenizer.to_str()) | {"padding": None, "truncation": None})
+    content = json.dumps([_VERSION, plain, texts.sha256, max_length])
+    target = folder / hashlib.sha256(content.encode()).hexdigest()[:32]
+
+    def fill(new: Path) -> None:
+        own = Tokenizer.from_str(plain)
+        own.enable_truncation(max_length)
+        _write(texts, own, special, new, ctx)
+
     if not sealed(target):
-        replace_folder(target, lambda new: _write(texts, tokenizer, special, new, ctx), seal=True)
+        replace_folder(target, fill, seal=True)
     return TokenCache(target)
 
 

@@ -189,7 +189,7 @@ def _write_texts(settings: Settings, base: Path, seed: int, folder: Path, ctx: C
     if kept < FEWEST_TEXTS:
         raise InputError(
             f"The corpus holds only {kept} different texts; {FEWEST_TEXTS} are the least that can be split.",
-            hint="Raise corpus.limit." if kept == settings.limit else "Add more texts to corpus.sources.",
+            hint="Raise corpus.limit." if 0 < kept == settings.limit else "Add more texts to corpus.sources.",
         )
     validated = _validated(np.frombuffer(hashes, dtype=np.uint64), settings.validation_fraction)
     digests = hashlib.sha256(), hashlib.sha256()

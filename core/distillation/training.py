@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -143,7 +144,7 @@ def _step(
     """One optimiser step; returns its number of tokens. Weights change only at its very end."""
     lm, counters = state.lm, state.counters
     tokens = sum(batch.tokens for batch in batches)
-    masked = sum(len(batch.positions) for batch in batches)
+    masked = max(1, sum(len(batch.positions) for batch in batches))
     places = tokens if lesson is not None and lesson.distance.everywhere else masked
     alpha = settings.alpha if lesson is not None else 1.0
     # Dropout draws from here: what a step draws depends on nothing but its number.
@@ -219,7 +220,7 @@ def _validate(
         counters.best_loss, counters.best_mlm, counters.best_step = total, found.mlm, counters.step
         state.keep_best()
     counters.validated_step = counters.step
-    where = {"stage": settings.stage, "step": counters.step, "tokens": counters.tokens}
+    where: dict[str, Any] = {"stage": settings.stage, "step": counters.step, "tokens": counters.tokens}
     for event in (Loss(**where, mlm=found.mlm, kd=found.kd, total=total, split="validation"), *scores):
         ctx.emit(event)
 

@@ -6,7 +6,7 @@ It depends on the recipe and its results alone, so the same run gives the same b
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.export.versions import monoglot_version
@@ -75,8 +75,8 @@ def _on_hub(source: str) -> bool:
 def _introduction(recipe: Recipe, results: Mapping[str, Any], language: str) -> str:
     text = (
         f"# {markdown(language)} from {_teacher(recipe)}\n\n"
-        f"A masked language model for {markdown(language)} ({markdown(recipe.language.code)}) alone, compressed from the "
-        f"multilingual {_teacher(recipe)}"
+        f"A masked language model for {markdown(language)} ({markdown(recipe.language.code)}) alone, compressed from "
+        f"the multilingual {_teacher(recipe)}"
     )
     if results:
         teacher, student = results["teacher"], results["student"]
@@ -85,17 +85,21 @@ def _introduction(recipe: Recipe, results: Mapping[str, Any], language: str) -> 
             f"{100 * student['compression']:.1f} % fewer."
         )
     else:
-        text += ".\n\nIts run was stopped before the end: this is the best model so far, and nothing was measured on it."
+        text += (
+            ".\n\nIts run was stopped before the end: this is the best model so far, and nothing was measured on it."
+        )
     if recipe.teacher.model == "sample":
         text += (
-            "\n\nIts teacher and its text are Monoglot's built-in sample: generated sentences of a small invented world."
-            " It shows how Monoglot works and is of no other use."
+            "\n\nIts teacher and its text are Monoglot's built-in sample: generated sentences of a small invented "
+            "world. It shows how Monoglot works and is of no other use."
         )
     return text
 
 
 def _teacher(recipe: Recipe) -> str:
-    return "Monoglot's sample teacher" if recipe.teacher.model == "sample" else markdown(last_name(recipe.teacher.model))
+    return (
+        "Monoglot's sample teacher" if recipe.teacher.model == "sample" else markdown(last_name(recipe.teacher.model))
+    )
 
 
 def _use() -> str:
@@ -158,9 +162,10 @@ def _making(recipe: Recipe, results: Mapping[str, Any]) -> str:
     return (
         "## How it was made\n\n"
         + table
-        + f"Preset {method.preset}; layers: {_word(method.layer_selection)}; hidden size: {_word(method.hidden_reduction)}; "
-        f"vocabulary {method.vocabulary_order}; distillation loss: {_word(method.kd_loss)}, weight of the masked-language "
-        f"loss {method.alpha:g}; {schedule.distil_steps:,} steps a distillation of {schedule.batch_tokens:,} tokens each; "
+        + f"Preset {method.preset}; layers: {_word(method.layer_selection)}; hidden size: "
+        f"{_word(method.hidden_reduction)}; vocabulary {method.vocabulary_order}; distillation loss: "
+        f"{_word(method.kd_loss)}, weight of the masked-language loss {method.alpha:g}; "
+        f"{schedule.distil_steps:,} steps a distillation of {schedule.batch_tokens:,} tokens each; "
         f"seed {recipe.seed}. Text: {sources}."
     )
 
@@ -183,8 +188,8 @@ def _licence(recipe: Recipe) -> str:
     named = f" The teacher's licence is {markdown(known.licence)}." if known else ""
     return (
         "## Licence\n\n"
-        "The licence of this model is that of its teacher and of the texts it learnt from; Monoglot adds no terms of its "
-        f"own.{named} Whoever publishes the model has to follow both."
+        "The licence of this model is that of its teacher and of the texts it learnt from; Monoglot adds no terms of "
+        f"its own.{named} Whoever publishes the model has to follow both."
     )
 
 
@@ -192,10 +197,11 @@ def _origin() -> str:
     return (
         "## Origin\n\n"
         f"Made with Monoglot {monoglot_version()}, after the method of Gurgurov, Gregor, van Genabith and Ostermann, "
-        f"*On Multilingual Encoder Language Model Compression for Low-Resource Languages*, [arXiv 2505.16956]({_PAPER})."
+        "*On Multilingual Encoder Language Model Compression for Low-Resource Languages*, "
+        f"[arXiv 2505.16956]({_PAPER})."
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     rule = ("---",) + ("---:",) * (len(head) - 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))

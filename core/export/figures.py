@@ -46,14 +46,20 @@ class _Steps:
         longest: dict[str, int] = {}
         for event in events:
             longest[event.stage] = max(longest.get(event.stage, 0), event.step)
-        self.bands: list[Band] = []
         self._start: dict[str, int] = {}
         start = 0
         for stage, steps in longest.items():
             self._start[stage] = start
-            if steps > 0:
-                self.bands.append(Band(clean(stage).replace("_", " "), start, start + steps))
             start += steps
+        self.spans = {
+            stage: (self._start[stage], self._start[stage] + steps) for stage, steps in longest.items() if steps
+        }
+        """Stage → its first and last place, for stages that have steps."""
+
+    @property
+    def bands(self) -> list[Band]:
+        """The stages, drawn."""
+        return [Band(clean(stage).replace("_", " "), start, end) for stage, (start, end) in self.spans.items()]
 
     def __call__(self, event: Loss | Score) -> float:
         return self._start[event.stage] + event.step
@@ -62,10 +68,15 @@ class _Steps:
 def _loss_plot(caption: str, kind: str, colour: str, losses: Sequence[Loss], place: _Steps) -> tuple[str, str]:
     train = _by_stage((loss for loss in losses if loss.split == "train"), kind, place)
     validation = _by_stage((loss for loss in losses if loss.split == "validation"), kind, place)
-    lines = [Line("train", points, colour, faint=True) for points in train]
-    lines += [Line("train", smoothed(points), colour, faint=points is not train[-1]) for points in train]
-    lines += [Line("validation", points, "--validation", faint=points is not validation[-1]) for points in validation]
-    return caption, line_plot(f"{caption} by step", _STEPS, "loss (nats)", lines, place.bands)
+    lines = [Line("train", points, colour, faint=True, labelled=False) for points in train]
+    lines += _lines("train", [smoothed(points) for points in train], colour)
+    lines += _lines("validation", validation, "--validation")
+    return caption, line_plot(f"{caption} by step", _STEPS, "loss", lines, place.bands)
+
+
+def _lines(label: str, pieces: Sequence[Sequence[Point]], colour: str, *, dashed: bool = False) -> list[Line]:
+    """One meaning drawn in several pieces, of which the last bears the label."""
+    return [Line(label, piece, colour, dashed=dashed, labelled=piece is pieces[-1]) for piece in pieces]
 
 
 def _by_stage(losses: Iterable[Loss], kind: str, place: _Steps) -> list[list[Point]]:
@@ -84,16 +95,23 @@ def _size_plot(sizes: Sequence[Size], results: Mapping[str, Any] | None) -> tupl
         bars["teacher"] = {"all": results["teacher"]["parameters"]}
     for size in sizes:
         bars[clean(size.stage).replace("_", " ")] = size.parts
-    return "Parameters after each stage", stacked_bars("Parameters after each stage, by part", "parameters", bars, _PARTS)
+    return "Parameters after each stage", stacked_bars(
+        "Parameters after each stage, by part", "parameters", bars, _PARTS
+    )
 
 
 def _score_plot(task: str, scores: Sequence[Score], place: _Steps) -> tuple[str, str]:
     own = [score for score in scores if score.task == task]
-    student = [(place(score), score.value) for score in own if score.who == "student"]
-    teacher = [score.value for score in own if score.who == "teacher"]
-    lines = [Line("student", student, "--student")]
-    if teacher:
-        start, end = (place.bands[0].start, place.bands[-1].end) if place.bands else (0.0, 1.0)
-        lines.append(Line("teacher", [(start, teacher[-1]), (end, teacher[-1])], "--teacher", dashed=True))
+    student: dict[str, list[Point]] = {}
+    for score in own:
+        if score.who == "student":
+            student.setdefault(score.stage, []).append((place(score), score.value))
+    # Each stage has its own teacher: the model that the stage began with.
+    values = {score.stage: score.value for score in own if score.who == "teacher"}
+    teacher = [[(end, values[stage]) for end in ends] for stage, ends in place.spans.items() if stage in values]
+    lines = [
+        *_lines("student", list(student.values()), "--student"),
+        *_lines("teacher", teacher, "--teacher", dashed=True),
+    ]
     title = f"Live score: {clean(task)}"
     return title, line_plot(title, _STEPS, f"{metric(own[0].metric)} (0-100), quick probe", lines, place.bands)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from core.wording import clean
+
 WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 112, 28, 44
 _MOST_POINTS = 400
@@ -23,8 +25,10 @@ class Line:
     points: Sequence[Point]
     colour: str
     faint: bool = False
-    """Raw data behind a smoothed line: thin, and without a label of its own."""
+    """Raw data behind a smoothed line: thin."""
     dashed: bool = False
+    labelled: bool = True
+    """Whether the label stands at the line's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def line_plot(title: str, x_label: str, y_label: str, lines: Sequence[Line], ban
     y = _Axis(low, high, HEIGHT - _BOTTOM, _TOP)
     parts = [*_bands(bands, x), *_grid(x, y, x_label, y_label)]
     parts += [_path(line, x, y) for line in lines]
-    ends = [(line, _last_finite(line.points)) for line in lines if not line.faint]
+    ends = [(line, _last_finite(line.points)) for line in lines if line.labelled]
     parts += _end_labels([(line.label, line.colour, y(end[1])) for line, end in ends if end is not None])
     return _svg(title, parts)
 
@@ -86,7 +90,7 @@ def stacked_bars(
                 top = y(below + value)
                 out.append(
                     f'<rect x="{left:.1f}" y="{top:.1f}" width="{slot * 0.7:.1f}" height="{y(below) - top:.1f}" '
-                    f'fill="var({colour})"><title>{escape(f"{label}, {name}: {value:,.0f}")}</title></rect>'
+                    f'fill="var({colour})"><title>{_shown(f"{label}, {name}: {value:,.0f}")}</title></rect>'
                 )
                 below += value
         middle = left + slot * 0.35
@@ -101,7 +105,7 @@ def stacked_bars(
 
 
 def smoothed(points: Sequence[Point], window: int | None = None) -> list[Point]:
-    """A centred moving mean over `window` points (default: a fifteenth of them); shorter at both ends.
+    """A centred moving mean over `window` points (default: a fifteenth of them), cut off at both ends.
 
     Points that are no finite numbers are left out.
     """
@@ -112,8 +116,8 @@ def smoothed(points: Sequence[Point], window: int | None = None) -> list[Point]:
         sums.append(sums[-1] + value)
     out = []
     for index, (place, _) in enumerate(kept):
-        reach = min(half, index, len(kept) - 1 - index)
-        out.append((place, (sums[index + reach + 1] - sums[index - reach]) / (2 * reach + 1)))
+        first, after = max(0, index - half), min(len(kept), index + half + 1)
+        out.append((place, (sums[after] - sums[first]) / (after - first)))
     return out
 
 
@@ -172,7 +176,7 @@ def _path(line: Line, x: _Axis, y: _Axis) -> str:
     dash = ' stroke-dasharray="6 4"' if line.dashed else ""
     return (
         f'<path class="{css}" d="{" ".join(moves)}" stroke="var({line.colour})"{dash}>'
-        f"<title>{escape(line.label)}</title></path>{dots}"
+        f"<title>{_shown(line.label)}</title></path>{dots}"
     )
 
 
@@ -193,7 +197,8 @@ def _bands(bands: Sequence[Band], x: _Axis) -> Iterable[str]:
     for index, band in enumerate(bands):
         left, right = x(band.start), x(band.end)
         if index % 2 == 0:
-            yield f'<rect class="band" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" height="{HEIGHT - _TOP - _BOTTOM}"/>'
+            size = f'width="{right - left:.1f}" height="{HEIGHT - _TOP - _BOTTOM}"'
+            yield f'<rect class="band" x="{left:.1f}" y="{_TOP}" {size}/>'
         yield _text((left + right) / 2, _TOP - 8, band.label, anchor="middle", css="small")
 
 
@@ -211,13 +216,13 @@ def _y_grid(y: _Axis, label: str) -> Iterable[str]:
     middle = (HEIGHT - _BOTTOM + _TOP) / 2
     yield (
         f'<text class="small" text-anchor="middle" transform="translate(14 {middle:.0f}) rotate(-90)">'
-        f"{escape(label)}</text>"
+        f"{_shown(label)}</text>"
     )
 
 
 def _end_labels(labels: Iterable[tuple[str, str, float]]) -> Iterable[str]:
     """Labels at the right edge, pushed apart where their lines end close to each other."""
-    lowest = _TOP - _LABEL_HEIGHT
+    lowest = float(_TOP - _LABEL_HEIGHT)
     for name, colour, height in sorted(labels, key=lambda entry: entry[2]):
         lowest = max(height, lowest + _LABEL_HEIGHT)
         square = f'<rect x="{WIDTH - _RIGHT + 6}" y="{lowest - 2:.1f}" width="9" height="4" fill="var({colour})"/>'
@@ -225,11 +230,14 @@ def _end_labels(labels: Iterable[tuple[str, str, float]]) -> Iterable[str]:
 
 
 def _text(x: float, y: float, words: str, *, anchor: str = "start", css: str = "label") -> str:
-    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_shown(words)}</text>'
 
 
 def _svg(title: str, parts: Iterable[str]) -> str:
-    name = escape(title)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}"><title>{name}</title>{"".join(parts)}</svg>'
-    )
+    name = _shown(title)
+    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'
+    return f"{head}<title>{name}</title>{''.join(parts)}</svg>"
+
+
+def _shown(words: str) -> str:
+    return escape(clean(words))

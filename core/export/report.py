@@ -67,7 +67,9 @@ def _page(recipe: Recipe, results: Mapping[str, Any] | None, folder: RunFolder) 
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="color-scheme" content="light dark">\n<title>{_text(recipe.name)} – Monoglot</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(part for part in parts if part) + "\n</body>\n</html>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(part for part in parts if part)
+        + "\n</body>\n</html>\n"
     )
 
 
@@ -120,7 +122,9 @@ def _comparison(results: Mapping[str, Any]) -> str:
         "Parameters count tied tensors once, the masked-language head included. Loss and accuracy are both on the "
         "student's validation tokens and masks; the loss is that of the teacher the student learnt from."
     )
-    return "<h2>Teacher and student</h2>" + _table(("", "Teacher", "Student"), rows) + f'<p class="grey">{_text(note)}</p>'
+    return (
+        "<h2>Teacher and student</h2>" + _table(("", "Teacher", "Student"), rows) + f'<p class="grey">{_text(note)}</p>'
+    )
 
 
 def _tasks(results: Mapping[str, Any]) -> str:
@@ -140,7 +144,9 @@ def _plots(folder: RunFolder, results: Mapping[str, Any] | None) -> str:
     plots = figures((event for _, event in folder.read_events()), results)
     if not plots:
         return ""
-    drawn = "".join(f'<figure><figcaption dir="auto">{_text(caption)}</figcaption>{svg}</figure>' for caption, svg in plots)
+    drawn = "".join(
+        f'<figure><figcaption dir="auto">{_text(caption)}</figcaption>{svg}</figure>' for caption, svg in plots
+    )
     return f'<h2>What happened</h2><div class="plots">{drawn}</div>'
 
 
@@ -187,7 +193,7 @@ def _making(recipe: Recipe) -> str:
     named = ", ".join(f"{name} {version}" for name, version in found.items())
     return (
         "<h2>How it was made</h2>"
-        "<p>Stages in order: those of the table above. Each cut is followed by training that makes up for it: the student "
+        "<p>Stages in order: those of the table above. Each cut is made up for by training: the student "
         f"learns masked-language modelling (weight {recipe.method.alpha:g}) and its teacher's answers "
         f"(weight {1 - recipe.method.alpha:g}). The method is that of Gurgurov, Gregor, van Genabith and Ostermann, "
         "<cite>On Multilingual Encoder Language Model Compression for Low-Resource Languages</cite>, "

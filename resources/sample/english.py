@@ -5,6 +5,8 @@ from __future__ import annotations
 from resources.sample.grammar import Agreement, Language, Phrase, Token, name_tokens
 from resources.sample.meaning import Noun, Organisation, Person, Place
 
+GENDER = {"woman": True, "girl": True, "man": False, "boy": False}
+"""Nouns that say themselves whether a woman is meant."""
 ON = ("beach", "island", "bridge", "mountain", "field", "square")
 
 
@@ -17,7 +19,7 @@ class English(Language):
     def noun(self, noun: Noun, role: str) -> Phrase:
         """Determiner or number, adjective, noun."""
         entries = self.nouns[noun.concept]
-        female = noun.human and (noun.female or noun.concept in ("woman", "girl")) and noun.concept not in ("man", "boy")
+        female = noun.human and GENDER.get(noun.concept, noun.female)
         singular, plural = entries[1] if female and len(entries) > 1 else entries[0]
         mass = plural == "-"
         many = noun.plural and not mass
@@ -47,6 +49,10 @@ class English(Language):
             place=organisation.place, surname=organisation.surname, brand=organisation.brand
         )
         return Phrase(name_tokens(name, "ORG"), Agreement("n"))
+
+    def town(self, name: str) -> list[Token]:
+        """A town."""
+        return name_tokens(name, "LOC")
 
     def of(self, organisation: Organisation) -> list[Token]:
         """From an organisation."""

@@ -27,6 +27,7 @@ from resources.sample.meaning import (
     Report,
     Role,
     Same,
+    Town,
 )
 
 HERE = Path(__file__).parent
@@ -125,6 +126,10 @@ class Language(ABC):
         """A named organisation."""
 
     @abstractmethod
+    def town(self, name: str) -> list[Token]:
+        """A named town as an object."""
+
+    @abstractmethod
     def of(self, organisation: Organisation) -> list[Token]:
         """Belonging to an organisation ("of X", "from X")."""
 
@@ -173,6 +178,8 @@ class Language(ABC):
                 return phrase
             case Organisation():
                 return self.organisation(who, role)
+            case Town():
+                return Phrase(self.town(who.name), Agreement(""))
             case Same():
                 assert antecedent is not None, "a pronoun needs something to stand for"
                 return Phrase(self.pronoun(antecedent), antecedent)

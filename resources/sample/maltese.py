@@ -46,12 +46,16 @@ def with_article(word: str, preposition: str | None = None) -> tuple[str, str]:
 
 
 def negate(form: str) -> str:
-    """The form after "ma": final -x, with the last vowel raised or shortened ("kiteb": "kitibx")."""
-    if form.endswith("et"):
-        return form[:-2].replace("ie", "i") + "itx"
+    """The form after "ma": final -x; a short "e" before it is raised, "ie" shortened.
+
+    >>> negate("jikteb"), negate("kielet"), negate("ġriet"), negate("ra")
+    ('jiktibx', 'kilitx', 'ġritx', 'rax')
+    """
     if form.endswith("iet"):
         return form[:-3] + "itx"
-    return re.sub(r"e([^aeiou]+)$", r"i\1", form) + "x" if not form.endswith("ie") else form + "x"
+    if form.endswith("et"):
+        return form[:-2].replace("ie", "i") + "itx"
+    return re.sub("(?<!i)e([^aeiou]+)$", r"i\1", form) + "x"
 
 
 class Maltese(Language):
@@ -130,6 +134,11 @@ class Maltese(Language):
         if preposition == "fi":
             return Token("f'", "ADP", glued=True)
         return Token("t'", "ADP", glued=True) if vocalic(word) else Token("ta'", "ADP")
+
+    def town(self, name: str) -> list[Token]:
+        """A town, some with the article."""
+        tokens = name_tokens(name.lstrip("+"), "LOC")
+        return self.lean(tokens, None) if name.startswith("+") else tokens
 
     def of(self, organisation: Organisation) -> list[Token]:
         """Belonging to an organisation: ta', tal-."""

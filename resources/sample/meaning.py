@@ -18,7 +18,7 @@ TIMES = {
     "present": ("today", "now", "every_day", "morning", "evening"),
     "future": ("tomorrow", "next_week", "next_year"),
 }
-MANNERS = ("well", "quickly", "again", "together", "often", "carefully")
+MANNERS = ("well", "quickly", "again", "often", "carefully")
 PLAIN_PEOPLE = ("woman", "man", "boy", "girl")
 """Words for people that are no professions: never a title before a name."""
 NUMBERS = ("two", "three", "four", "five")
@@ -63,6 +63,13 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Town:
+    """A named town as the object of a verb."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Same:
     """The subject of the clause before."""
 
@@ -75,7 +82,7 @@ class Place:
     town: str | None
 
 
-Participant: TypeAlias = Noun | Person | Organisation | Same
+Participant: TypeAlias = Noun | Person | Organisation | Town | Same
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,9 @@ class World:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         self.classes: dict[str, list[str]] = data["classes"]
         self.topics: dict[str, dict[str, Any]] = data["topics"]
-        self.organisation_verbs: list[str] = data["organisations"]["verbs"]
+        self.organisation_verbs: list[str] = data["names"]["organisation_acts"]
+        self.dealing_verbs: list[str] = data["names"]["organisation_suffers"]
+        self.town_verbs: list[str] = data["names"]["town_suffers"]
         self.adjectives: dict[str, list[str]] = data["adjectives"]
         self.opinions: dict[str, list[tuple[str, ...]]] = {
             name: [tuple(pair.split("/")) for pair in pairs] for name, pairs in data["opinions"].items()
@@ -254,8 +263,12 @@ class Speaker:
             return self.person(topic, title)
         return self.noun(concept)
 
-    def object(self, topic: str, concept: str) -> Participant:
-        """What it is done to; people may have names."""
+    def object(self, topic: str, verb: str, concept: str) -> Participant:
+        """What it is done to; people have names, and some verbs go with towns and organisations."""
+        if verb in self.world.town_verbs and self.chance(0.35):
+            return Town(self.name("places"))
+        if verb in self.world.dealing_verbs and self.chance(0.25):
+            return self.organisation(topic)
         if concept in self.world.people and self.chance(0.35):
             return self.person(topic, concept if concept not in PLAIN_PEOPLE and self.chance(0.4) else None)
         return self.noun(concept)
@@ -263,6 +276,10 @@ class Speaker:
     def expand(self, topic: str, names: Sequence[str]) -> list[str]:
         """Replace the frame words "people" and "things" by the topic's own classes."""
         return [inner for name in names for inner in self.world.topics[topic].get(name, [name])]
+
+    def concepts(self, topic: str, names: Sequence[str]) -> list[str]:
+        """All concepts that the classes of a frame stand for."""
+        return [concept for name in self.expand(topic, names) for concept in self.world.concepts(name)]
 
     def place(self, topic: str) -> Place:
         """Where: mostly a place of the topic, sometimes a stray one, often with a town."""
@@ -276,22 +293,33 @@ class Speaker:
 
     # Clauses -------------------------------------------------------------------------------------------------
 
-    def event(self, topic: str, subject: Participant | None = None) -> Event:
-        """An event of a topic; a given subject (a pronoun) is kept."""
+    def event(self, topic: str, actor: str | None = None) -> Event:
+        """An event of a topic; given the actor of the clause before, one that the actor may do, as a pronoun."""
         world = self.world
         general = self.chance(0.2)
         frames = [f for f in world.frames if ("any" in f.topics if general else topic in f.topics)]
-        frame = self.random.choice(frames)
-        things = self.expand(topic, frame.objects)
-        if subject is None:
+        subject: Participant
+        if actor:
+            able = [f for f in frames if actor in self.concepts(topic, f.subjects)]
+            frame, subject = self.random.choice(able or frames), Same()
+        else:
+            frame = self.random.choice(frames)
             subject = self.subject(topic, frame)
-        obj = self.object(topic, self.concept(things)) if things else None
+        things = self.expand(topic, frame.objects)
+        obj = self.object(topic, frame.verb, self.concept(things)) if things else None
         tense = self.random.choices(("past", "present", "future"), (5, 3, 2))[0]
         time = self.zipf(TIMES[tense]) if self.chance(0.45) else None
         manner = self.random.choice(MANNERS) if self.chance(0.15) else None
         place = self.place(topic) if self.chance(0.45) else None
         negated = self.chance(0.12)
-        return Event(frame.verb, subject, obj, tense, negated, place, time, time is not None and self.chance(0.3), manner)
+        first = time is not None and self.chance(0.3)
+        return Event(frame.verb, subject, obj, tense, negated, place, time, first, manner)
+
+    def again(self, topic: str, event: Event) -> Event:
+        """Another event with the same actor."""
+        who = event.subject
+        actor = who.concept if isinstance(who, Noun) else who.title if isinstance(who, Person) else None
+        return self.event(topic, actor or self.concept(self.world.topics[topic]["people"]))
 
     def opinion(self, topic: str, positive: bool) -> Opinion:
         """A judgement of something of the topic; negation may carry it."""
@@ -363,10 +391,13 @@ class Speaker:
             return [self.event(topic)]
         if draw < 0.5:
             conjunction = self.random.choice(("and", "but", "because", "when", "so"))
-            second = self.event(topic, Same() if conjunction in ("and", "because", "but") and self.chance(0.6) else None)
-            return [Linked(self.event(topic), conjunction, second)]
+            first = self.event(topic)
+            same = conjunction in ("and", "because", "but") and self.chance(0.6)
+            return [Linked(first, conjunction, self.again(topic, first) if same else self.event(topic))]
         if draw < 0.68:
             return [self.report(topic)]
         if draw < 0.8:
-            return [self.role(topic), self.event(topic, Same())]
-        return [self.event(topic), self.event(topic, Same() if self.chance(0.4) else None)]
+            role = self.role(topic)
+            return [role, self.event(topic, role.title)]
+        first = self.event(topic)
+        return [first, self.again(topic, first) if self.chance(0.4) else self.event(topic)]

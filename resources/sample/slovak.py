@@ -115,7 +115,8 @@ class Slovak(Language):
         entries = self.nouns[noun.concept]
         form = decline(*(entries[1] if noun.female and len(entries) > 1 else entries[0]))
         many = noun.plural and not form.mass
-        case = {"subject": "npl", "object": "apl"}[role] if many else {"subject": "nom", "object": "acc"}.get(role, role)
+        singular, plural = {"subject": ("nom", "npl"), "object": ("acc", "apl")}.get(role, (role, role))
+        case = plural if many else singular
         tokens: list[Token] = []
         if noun.number and many:
             numbers = NUMBERS[noun.number]
@@ -149,6 +150,10 @@ class Slovak(Language):
         place = organisation.place.split(":")[0]
         name = " ".join([form, *rest]).format(place=place, surname=organisation.surname, brand=brand)
         return Phrase(name_tokens(name, "ORG"), Agreement(declined.gender))
+
+    def town(self, name: str) -> list[Token]:
+        """A town in the accusative."""
+        return name_tokens(decline(*name.split(":")).acc, "LOC")
 
     def of(self, organisation: Organisation) -> list[Token]:
         """From an organisation: z, zo and the genitive."""

@@ -77,6 +77,10 @@ class Swahili(Language):
         tokens = [Token(t.form, "ADP" if t.form in ASSOCIATIVE.values() else "PROPN", t.entity) for t in tokens]
         return Phrase(tokens, Agreement(noun_class))
 
+    def town(self, name: str) -> list[Token]:
+        """A town."""
+        return name_tokens(name, "LOC")
+
     def of(self, organisation: Organisation) -> list[Token]:
         """Of an organisation; what is owned here is always a person."""
         return [Token("wa", "ADP"), *self.organisation(organisation, "of").tokens]

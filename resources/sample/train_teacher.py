@@ -12,14 +12,19 @@ import os
 import string
 import sys
 import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
+from unicodedata import normalize
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two threads that spin hinder each other on a busy machine
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import nn
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
@@ -31,25 +36,63 @@ HELD_OUT_EVERY = 20
 """Every twentieth line of a text is for validation only."""
 
 
+def learn_pieces(counts: Counter[str], alphabet: Iterable[str], size: int) -> list[str]:
+    """A WordPiece vocabulary: all characters, then the most frequent pairs joined one after the other.
+
+    Written out here because the trainer of the `tokenizers` library breaks ties differently from run to run.
+
+    Args:
+        counts: how often each word occurs.
+        alphabet: characters to keep whether they occur or not.
+        size: pieces wanted.
+
+    Returns:
+        Pieces in the order in which they were made; those inside a word start with "##".
+    """
+    split = {word: [word[0], *("##" + letter for letter in word[1:])] for word in counts}
+    pieces = sorted({*alphabet, *(piece for parts in split.values() for piece in parts)})
+    pairs: Counter[tuple[str, str]] = Counter()
+    where: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for word, parts in split.items():
+        for pair in pairwise(parts):
+            pairs[pair] += counts[word]
+            where[pair].add(word)
+    while len(pieces) < size and pairs:
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        joined = best[0] + best[1].removeprefix("##")
+        pieces.append(joined)
+        for word in where.pop(best):
+            parts = split[word]
+            for pair in pairwise(parts):
+                pairs[pair] -= counts[word]
+            index = 0
+            while index < len(parts) - 1:
+                if (parts[index], parts[index + 1]) == best:
+                    parts[index : index + 2] = [joined]
+                index += 1
+            for pair in pairwise(parts):
+                pairs[pair] += counts[word]
+                where[pair].add(word)
+        pairs = +pairs
+    return list(dict.fromkeys(pieces))
+
+
 def make_tokenizer(texts: list[str], vocabulary: int) -> Tokenizer:
     """Cased WordPiece with all printable ASCII in its alphabet; NFC, nothing else is changed."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    splitter = pre_tokenizers.BertPreTokenizer()
+    counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalize("NFC", text)))
+    alphabet = string.digits + string.ascii_letters + string.punctuation
+    pieces = SPECIAL + learn_pieces(counts, alphabet, vocabulary - len(SPECIAL))
+    ids = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    alphabet = sorted(set(string.digits + string.ascii_letters + string.punctuation))
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary,
-        special_tokens=SPECIAL,
-        initial_alphabet=alphabet,
-        min_frequency=2,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.WordPiece()
-    ends = [("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))]
+    ends = [(name, ids[name]) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
     )
+    tokenizer.add_special_tokens(SPECIAL)
     return tokenizer
 
 
@@ -82,6 +125,8 @@ def make_model(vocabulary: int) -> BertForMaskedLM:
         max_position_embeddings=128,
         type_vocab_size=2,
         pad_token_id=0,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
         tie_word_embeddings=True,
     )
     return BertForMaskedLM(config)
@@ -109,7 +154,7 @@ def train(model: BertForMaskedLM, ids: list[list[int]], *, steps: int, batch: in
     Returns:
         The mean loss of the last hundred steps, in nats.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
     warm = max(1, steps // 12)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))

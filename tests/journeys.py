@@ -1,0 +1,81 @@
+"""Runs on the built-in sample, made small, for the tests that need a whole one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.events import Event
+from core.run import RunFolder
+from core.session import execute
+
+RECIPE = """
+name = "journey"
+[teacher]
+model = "sample"
+adapt_steps = 4
+[language]
+code = "mlt"
+[corpus]
+sources = ["sample"]
+limit = 300
+validation_fraction = 0.05
+max_length = 32
+[targets]
+layers = 2
+intermediate_size = 256
+hidden_size = 64
+vocabulary_size = 700
+[method]
+{method}
+[schedule]
+distil_steps = 4
+batch_tokens = 512
+evaluate_every = 2
+checkpoint_minutes = 0
+device = "cpu"
+precision = "float32"
+threads = 1
+[[tasks]]
+kind = "topic"
+source = "sample"
+method = "probe"
+seeds = [1, 2]
+epochs = 2
+[[tasks]]
+kind = "pos"
+source = "sample"
+seeds = [1]
+epochs = 1
+"""
+
+STAGES = ("adapt", "vocabulary", "layers", "feed_forward", "hidden", "evaluate")
+
+
+def recipe(method: str = "") -> str:
+    """The recipe's text, with lines for [method]."""
+    return RECIPE.format(method=method)
+
+
+def journey(
+    folder: Path, *, text: str | None = None, resume: bool = False, listen: Callable[[Event], None] | None = None
+) -> dict[str, Any]:
+    """Run the recipe in a folder."""
+    return execute(RunFolder(folder), original=text or recipe(), base=folder.parent, resume=resume, listen=listen)
+
+
+def student_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file of the finished model."""
+    files = sorted((folder / "student").rglob("*"))
+    return {str(path.relative_to(folder / "student")): path.read_bytes() for path in files if path.is_file()}
+
+
+def timeless(folder: Path) -> dict[str, Any]:
+    """results.json without what may differ from run to run."""
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    del results["throughput"]
+    for stage in results["stages"]:
+        del stage["seconds"]
+    return dict(results)

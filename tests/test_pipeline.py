@@ -1,0 +1,205 @@
+"""The whole journey on the sample: what it leaves, how it stops, how it goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from core.analysis.size import estimate
+from core.errors import InputError, Stopped
+from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage
+from core.recipe import load as load_recipe
+from core.run import RunFolder
+from resources import sample
+from tests.journeys import STAGES, journey, recipe, student_bytes, timeless
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """An unbroken run; no test may change it."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    journey(folder)
+    return RunFolder(folder)
+
+
+def test_the_student_loads_with_plain_transformers_and_has_the_estimated_size(whole: RunFolder) -> None:
+    model = AutoModelForMaskedLM.from_pretrained(whole.student)
+    tokenizer = AutoTokenizer.from_pretrained(whole.student)
+    results = whole.read_results()
+    config = json.loads((sample.teacher_folder() / "config.json").read_text(encoding="utf-8"))
+    expected = estimate(
+        config, layers=2, feed_forward=256, hidden=64, heads=None, vocabulary=len(tokenizer),
+        hidden_reduction="per_head", vocabulary_order="first", adapted=True,
+    )  # fmt: skip
+    assert model.num_parameters() == results["student"]["parameters"] == expected.student.parameters
+    assert results["teacher"]["parameters"] == expected.teacher.parameters
+    assert results["student"]["compression"] == pytest.approx(1 - model.num_parameters() / expected.teacher.parameters)
+    assert [stage["parameters"] for stage in results["stages"][:-1]] == [
+        stage.size.parameters for stage in expected.stages
+    ]
+    assert model.config.num_hidden_layers == 2
+    assert model.config.intermediate_size == 256
+    assert model.config.hidden_size == 64
+    assert len(tokenizer) <= 700
+    text = next(iter(sample.corpus_file().read_text(encoding="utf-8").splitlines()))
+    with torch.no_grad():
+        assert model(**tokenizer(text, return_tensors="pt")).logits.isfinite().all()
+
+
+def test_results_hold_what_the_design_says(whole: RunFolder) -> None:
+    results = whole.read_results()
+    assert set(results) == {"teacher", "student", "stages", "tasks", "throughput"}
+    assert set(results["teacher"]) == {"parameters", "megabytes", "mlm_loss", "mlm_accuracy"}
+    assert [stage["name"] for stage in results["stages"]] == list(STAGES)
+    topic, pos = results["tasks"]["topic"], results["tasks"]["pos"]
+    assert topic["metric"] == "macro_f1" and pos["metric"] == "accuracy"
+    assert len(topic["student"]["runs"]) == 2 and topic["student"]["sd"] >= 0
+    assert pos["teacher"]["sd"] is None and 0 <= pos["teacher"]["mean"] <= 100
+    assert topic["drop"] == pytest.approx(topic["teacher"]["mean"] - topic["student"]["mean"])
+    assert results["throughput"]["real_tokens_per_second"] > 0
+    assert whole.read_status()["state"] == "finished"
+    assert not whole.checkpoint.exists() and not whole.cache.exists()
+    assert whole.report.stat().st_size > 1000
+
+
+def test_events_tell_the_run_in_order(whole: RunFolder) -> None:
+    times, events = zip(*whole.read_events(), strict=True)
+    assert list(times) == sorted(times)
+    stages = [(event.name, event.state) for event in events if isinstance(event, Stage)]
+    assert stages == [(name, state) for name in STAGES for state in ("started", "finished")]
+    sizes = [event.parameters for event in events if isinstance(event, Size)]
+    assert sizes == sorted(sizes, reverse=True) and len(sizes) == 6
+    steps = [event.step for event in events if isinstance(event, Loss) and event.split == "train"]
+    assert steps == [1, 2, 3, 4] * 3
+    assert all(event.kd is None for event in events if isinstance(event, Loss) and event.stage == "adapt")
+    probes = [event for event in events if isinstance(event, Score) and event.how == "probe"]
+    assert {event.split for event in probes} == {"validation"}
+    assert {(event.who, event.task) for event in probes} == {(w, t) for w in ("teacher", "student") for t in ("topic", "pos")}
+    final = [event for event in events if isinstance(event, Score) and event.how == "final"]
+    assert {event.split for event in final} == {"test"}
+
+
+def test_the_recipe_that_ran_has_every_choice_made(whole: RunFolder) -> None:
+    ran = load_recipe(whole.recipe)
+    assert "auto" not in whole.recipe.read_text(encoding="utf-8").split("[[tasks]]")[0].replace('rate = "auto"', "")
+    assert (ran.method.hidden_reduction, ran.targets.attention_heads, ran.schedule.device) == ("per_head", 2, "cpu")
+    assert whole.original_recipe.read_text(encoding="utf-8") == recipe()
+
+
+def test_resuming_a_finished_run_does_nothing(whole: RunFolder) -> None:
+    before = {path: path.stat().st_mtime_ns for path in whole.path.rglob("*")}
+    assert journey(whole.path, resume=True) == whole.read_results()
+    assert {path: path.stat().st_mtime_ns for path in whole.path.rglob("*")} == before
+
+
+def test_another_recipe_or_a_full_folder_is_refused(whole: RunFolder) -> None:
+    with pytest.raises(InputError, match="another recipe"):
+        journey(whole.path, text=recipe('kd_loss = "mse"'), resume=True)
+    with pytest.raises(InputError, match="not empty"):
+        journey(whole.path)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stopped_in_any_stage_it_resumes_to_the_same_bytes(stage: str, whole: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Stage) and (event.name, event.state) == (stage, "started"):
+            folder.ask("stop")
+
+    with pytest.raises(Stopped):
+        journey(folder.path, listen=stop)
+    assert folder.read_status()["state"] == "stopped"
+    journey(folder.path, resume=True)
+    assert student_bytes(folder.path) == student_bytes(whole.path)
+    assert timeless(folder.path) == timeless(whole.path)
+    assert _kinds(folder) == _kinds(whole)
+
+
+def _kinds(folder: RunFolder) -> list[Event]:
+    """What events.jsonl tells besides progress and messages, which depend on the clock and on stops."""
+    return [event for _, event in folder.read_events() if not isinstance(event, (Progress, Message, Done))]
+
+
+def test_stop_and_keep_best_leaves_a_model_and_can_go_on(whole: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Loss) and (event.stage, event.step) == ("hidden", 2):
+            folder.ask("stop_keep_best")
+            time.sleep(0.3)  # wishes are looked for a few times a second
+
+    with pytest.raises(Stopped):
+        journey(folder.path, listen=stop)
+    kept = AutoModelForMaskedLM.from_pretrained(folder.student)
+    assert kept.config.hidden_size == 64
+    assert not folder.results.exists()
+    journey(folder.path, resume=True)
+    assert student_bytes(folder.path) == student_bytes(whole.path)
+
+
+def test_a_paused_run_waits_and_goes_on_to_the_same_bytes(whole: RunFolder, tmp_path: Path) -> None:
+    folder, paused = RunFolder(tmp_path / "run"), threading.Event()
+
+    def pause(event: Event) -> None:
+        if isinstance(event, Loss) and (event.stage, event.step, event.split) == ("layers", 1, "train"):
+            folder.ask("pause")
+            time.sleep(0.3)
+        if isinstance(event, Message) and event.text == "Paused.":
+            threading.Timer(0.5, check).start()
+
+    def check() -> None:
+        if folder.read_status()["state"] == "paused":
+            paused.set()
+        folder.ask("resume")
+
+    journey(folder.path, listen=pause)
+    assert paused.is_set()
+    assert student_bytes(folder.path) == student_bytes(whole.path)
+
+
+def test_the_papers_order_and_methods(tmp_path: Path) -> None:
+    results = journey(tmp_path / "run", text=recipe('preset = "paper"'))
+    assert [stage["name"] for stage in results["stages"]] == [
+        "adapt", "layers", "feed_forward", "hidden", "vocabulary", "evaluate",
+    ]  # fmt: skip
+    ran = load_recipe(tmp_path / "run" / "recipe.toml")
+    assert (ran.method.hidden_reduction, ran.method.kd_loss, ran.method.layer_selection) == ("truncate", "mse", "last")
+    assert (ran.targets.attention_heads, ran.schedule.learning_rate) == (4, 5e-5)
+    assert AutoModelForMaskedLM.from_pretrained(tmp_path / "run" / "student").config.vocab_size <= 700
+
+
+def test_an_encoder_without_a_head_needs_adapting(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(sample.teacher_folder(), bare)
+    weights = load_file(bare / "model.safetensors")
+    encoder = {name.removeprefix("bert."): tensor for name, tensor in weights.items() if name.startswith("bert.")}
+    save_file(encoder, bare / "model.safetensors", {"format": "pt"})
+    text = recipe().replace('model = "sample"', 'model = "bare"')
+    with pytest.raises(InputError, match="no masked-language head"):
+        journey(tmp_path / "none", text=text.replace("adapt_steps = 4", "adapt_steps = 0"))
+    assert not (tmp_path / "none").exists()
+    results = journey(tmp_path / "run", text=text)
+    assert results["stages"][0]["validation_loss"] < 12
+    messages = [event.text for _, event in RunFolder(tmp_path / "run").read_events() if isinstance(event, Message)]
+    assert any("a new one is trained" in message for message in messages)
+
+
+def test_everything_wrong_is_named_at_once_and_nothing_is_made(tmp_path: Path) -> None:
+    text = recipe().replace('"mlt"', '"xyzzy"').replace("layers = 2", "layers = 9")
+    text = text.replace('sources = ["sample"]', 'sources = ["nowhere/*.txt"]').replace(
+        'kind = "pos"\nsource = "sample"', 'kind = "pos"\nsource = "no-such-folder"'
+    )
+    with pytest.raises(InputError) as caught:
+        journey(tmp_path / "run", text=text)
+    said = str(caught.value)
+    assert all(word in said for word in ("xyzzy", "targets.layers is 9", "nowhere", "no-such-folder"))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core import sealing
+from core.sealing import MANIFEST, replace_folder, sealed, settle, write_atomic, write_json
+
+
+class PowerCut(Exception):
+    """Stands for the moment at which nothing more happens."""
+
+
+def writing(text: str) -> Callable[[Path], None]:
+    def fill(folder: Path) -> None:
+        (folder / "deep").mkdir()
+        (folder / "a.txt").write_text(text)
+        (folder / "deep" / "b.bin").write_bytes(text.encode() * 3)
+
+    return fill
+
+
+def content(folder: Path) -> str:
+    return (folder / "a.txt").read_text()
+
+
+def cut_power_at(monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int) -> None:
+    """Let the `call`-th call (from 1) of a function raise."""
+    original, calls = getattr(module, name), 0
+
+    def counted(*args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise PowerCut
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, counted)
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "status.json"
+    write_atomic(path, b"old")
+    cut_power_at(monkeypatch, sealing.os, "replace", 1)
+    with pytest.raises(PowerCut):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    monkeypatch.undo()
+    write_atomic(path, b"newer")
+    assert path.read_bytes() == b"newer"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_json_refuses_what_json_has_no_word_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_json_spells_out_bytes_that_are_no_letters(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"file": os.fsdecode(b"\xff.txt")})
+    assert b"\\udcff.txt" in (tmp_path / "x.json").read_bytes()
+
+
+# -- folders ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sealed_folder_knows_when_it_was_touched(tmp_path: Path) -> None:
+    target = tmp_path / "stage"
+    replace_folder(target, writing("one"), seal=True)
+    assert sealed(target)
+    (target / "deep" / "b.bin").write_bytes(b"oneoneonf")
+    assert not sealed(target)
+    (target / "deep" / "b.bin").write_bytes(b"oneoneone")
+    assert sealed(target)
+    (target / "more").write_text("")
+    assert not sealed(target)
+    (target / "more").unlink()
+    (target / "a.txt").unlink()
+    assert not sealed(target)
+
+
+@pytest.mark.parametrize("manifest", ["", "[1]", "3", '{"a.txt": 1}', "\xff"])
+def test_a_broken_manifest_seals_nothing(tmp_path: Path, manifest: str) -> None:
+    target = tmp_path / "stage"
+    replace_folder(target, writing("one"), seal=True)
+    (target / MANIFEST).write_bytes(manifest.encode("latin-1"))
+    assert not sealed(target)
+
+
+def test_no_folder_is_not_sealed(tmp_path: Path) -> None:
+    assert not sealed(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("seal", [True, False])
+def test_a_replaced_folder_leaves_nothing_behind(tmp_path: Path, seal: bool) -> None:
+    target = tmp_path / "stage"
+    for text in ("one", "two"):
+        replace_folder(target, writing(text), seal=seal)
+        assert (content(target), sealed(target)) == (text, seal)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["stage"]
+
+
+def test_read_only_files_can_be_put_in(tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "a.txt").write_text("one")
+        (folder / "a.txt").chmod(0o444)
+
+    replace_folder(tmp_path / "stage", fill, seal=True)
+    assert sealed(tmp_path / "stage")
+
+
+@pytest.mark.parametrize("seal", [True, False])
+@pytest.mark.parametrize("step", ["fill", "manifest", "sync", "first rename", "second rename", "clearing"])
+@pytest.mark.parametrize("before", [None, "one"])
+def test_a_power_cut_leaves_the_old_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seal: bool, step: str, before: str | None
+) -> None:
+    target = tmp_path / "checkpoint"
+    if before is not None:
+        replace_folder(target, writing(before), seal=seal)
+    renames = 1 if seal else 0  # the manifest's own rename
+    fill = writing("two")
+    if step == "fill":
+
+        def fill(folder: Path) -> None:
+            (folder / "a.txt").write_text("tw")
+            raise PowerCut
+
+    elif step == "manifest":
+        cut_power_at(monkeypatch, sealing, "write_json", 1)
+    elif step == "sync":
+        cut_power_at(monkeypatch, sealing, "_sync", 2)
+    elif step == "clearing":
+        # After both renames: what `settle` clears before the work counts too.
+        cut_power_at(monkeypatch, sealing.shutil, "rmtree", 3)
+    else:
+        number = renames + (1 if step == "first rename" or before is None else 2)
+        cut_power_at(monkeypatch, sealing.os, "replace", number)
+    with contextlib.nullcontext() if step == "manifest" and not seal else pytest.raises(PowerCut):
+        replace_folder(target, fill, seal=seal)
+    monkeypatch.undo()
+
+    settle(target)
+    assert list(tmp_path.iterdir()) == ([target] if target.exists() else [])
+    if before is not None:
+        assert target.exists()
+    if target.exists():
+        assert content(target) in ({before, "two"} if before else {"two"})
+        assert (target / "deep" / "b.bin").read_text() == content(target) * 3
+        assert sealed(target) == seal
+    replace_folder(target, writing("three"), seal=seal)
+    assert content(target) == "three"
+
+
+def test_after_both_renames_the_new_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "checkpoint"
+    replace_folder(target, writing("one"), seal=True)
+    cut_power_at(monkeypatch, sealing.shutil, "rmtree", 3)
+    with pytest.raises(PowerCut):
+        replace_folder(target, writing("two"), seal=True)
+    monkeypatch.undo()
+    settle(target)
+    assert content(target) == "two"
+
+
+def test_between_the_renames_the_whole_new_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "checkpoint"
+    replace_folder(target, writing("one"), seal=True)
+    cut_power_at(monkeypatch, sealing.os, "replace", 3)
+    with pytest.raises(PowerCut):
+        replace_folder(target, writing("two"), seal=True)
+    monkeypatch.undo()
+    assert not target.exists()
+    settle(target)
+    assert content(target) == "two"
+
+
+@pytest.mark.parametrize("spoilt", ["a.txt", "deep/b.bin", MANIFEST])
+def test_a_spoilt_new_one_gives_way_to_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str) -> None:
+    """The disk kept the renames, but not all of the new one's bytes."""
+    target = tmp_path / "checkpoint"
+    replace_folder(target, writing("one"), seal=True)
+    cut_power_at(monkeypatch, sealing.shutil, "rmtree", 3)
+    with pytest.raises(PowerCut):
+        replace_folder(target, writing("two"), seal=True)
+    monkeypatch.undo()
+    (target / spoilt).write_bytes(b"")
+    settle(target)
+    assert (content(target), sealed(target)) == ("one", True)
+
+
+def test_settling_where_nothing_happened_changes_nothing(tmp_path: Path) -> None:
+    settle(tmp_path / "nothing")
+    assert not list(tmp_path.iterdir())
+    replace_folder(tmp_path / "stage", writing("one"), seal=True)
+    settle(tmp_path / "stage")
+    assert content(tmp_path / "stage") == "one"
