@@ -15,7 +15,7 @@ import pytest
 from finished_run import RESULTS, events, finished_run, recipe, renamed, started_run
 
 from core.errors import InputError
-from core.events import Loss
+from core.events import Loss, Score
 from core.export.card import markdown, model_card
 from core.export.figures import figures
 from core.export.plots import Band, Line, line_plot, si, smoothed, stacked_bars
@@ -162,6 +162,14 @@ def test_one_meaning_has_one_colour() -> None:
     assert set(re.findall(r"var\((--[\w-]+)\)", kd)) == {"--kd", "--validation"}
     assert set(re.findall(r"var\((--[\w-]+)\)", score)) == {"--student", "--teacher"}
     assert set(re.findall(r"var\((--[\w-]+)\)", sizes)) == {"--embeddings", "--attention", "--feed-forward", "--head"}
+
+
+def test_the_teachers_score_is_a_line_over_every_stage() -> None:
+    scored_once = [e for e in events() if not (isinstance(e, Score) and e.who == "teacher" and e.stage == "hidden")]
+    svg = figures(scored_once, RESULTS)[3][1]
+    assert len(re.findall(r'stroke="var\(--teacher\)" stroke-dasharray', svg)) == 2
+    nobody = [e for e in events() if not (isinstance(e, Score) and e.who == "teacher")]
+    assert "--teacher" not in figures(nobody, RESULTS)[3][1]
 
 
 def test_points_stand_where_their_values_say() -> None:

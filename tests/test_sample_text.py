@@ -15,7 +15,27 @@ from resources.sample.grammar import Agreement, join, words
 from resources.sample.meaning import HELD_BACK_EVERY, Event, Noun, Person, Place, World
 from resources.sample.swahili import ADJECTIVE, ASSOCIATIVE, SUBJECT, concord
 
-UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+UPOS = set(
+    [
+        "ADJ",
+        "ADP",
+        "ADV",
+        "AUX",
+        "CCONJ",
+        "DET",
+        "INTJ",
+        "NOUN",
+        "NUM",
+        "PART",
+        "PRON",
+        "PROPN",
+        "PUNCT",
+        "SCONJ",
+        "SYM",
+        "VERB",
+        "X",
+    ]
+)
 FOLDER = Path(sample.__file__).parent
 SPLITS = ("train", "validation", "test")
 LANGUAGES = pytest.mark.parametrize("code", sample.LANGUAGES)

@@ -117,7 +117,7 @@ HEAD = "text\tlabel\n"
         ("ner", NER | {"train": "in\tO\nAna\tI-PER\n"}, "line 2: I-PER follows O, .*IOB1"),
         ("ner", NER | {"train": "Ana\tB-PER\n\nBorg\tI-PER\n"}, "line 3: I-PER follows O"),
         ("ner", NER | {"train": "Ana\tB-PER\nRabat\tI-LOC\n"}, "line 2: I-LOC follows B-PER"),
-        ("ner", NER | {"train": "Ana\tB-PER\nsleeps\tO\n", "test": "X\tB-LOC\n"}, "test.bio, line 1: the label 'B-LOC'"),
+        ("ner", NER | {"train": "Ana\tB-PER\nsleeps\tO\n", "test": "X\tB-LOC\n"}, "line 1: the label 'B-LOC'"),
         ("pos", POS | {"train": "1\tdog\tNOUN\n"}, "train.conllu, line 1: 3 columns, not 10"),
         ("pos", POS | {"train": WORD.format("a", "dog", "NOUN")}, "line 1: 'a' is no word number"),
         ("pos", POS | {"train": "# x\n" + WORD.format(1, "dog", "_")}, "line 2: the part of speech is missing"),
@@ -150,11 +150,11 @@ def test_a_token_task_with_text_files(tmp_path: Path) -> None:
 
 
 def test_sources_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="There is no folder .*nowhere"):
+    with pytest.raises(InputError, match=r"There is no folder .*nowhere"):
         load_task("topic", "nowhere", tmp_path)
     with pytest.raises(InputError, match="no kind of task 'parsing'"):
         load_task("parsing", str(tmp_path), tmp_path)
-    with pytest.raises(InputError, match="sample has no task topic in the language 'xxx'"):
+    with pytest.raises(InputError, match="sample has no tasks in the language 'xxx'"):
         load_task("topic", "sample", tmp_path, "xxx")
 
 
@@ -217,8 +217,8 @@ def test_hub_texts_with_other_column_and_split_names(hub) -> None:
 @pytest.mark.parametrize(
     ("kind", "columns", "message"),
     [
-        ("topic", {"title": ["x"], "label": ["a"]}, "has the columns title, label; the task topic wants text or sentence"),
-        ("pos", {"tokens": [["x"]], "xpos": [["N"]]}, "has the columns tokens, xpos; the task pos wants tokens, and upos"),
+        ("topic", {"title": ["x"], "label": ["a"]}, "columns title, label; the task topic wants text or sentence"),
+        ("pos", {"tokens": [["x"]], "xpos": [["N"]]}, "columns tokens, xpos; the task pos wants tokens, and upos"),
         ("topic", {"text": ["x", " "], "label": ["a", "b"]}, r"\(train\), line 2: the text or its label is missing"),
         ("topic", {"text": ["x", "y"], "label": ["a", None]}, "line 2: the text or its label is missing"),
         ("pos", {"tokens": [["x", "y"]], "upos": [["N"]]}, "line 1: tokens and tags are not lists of one length"),
@@ -249,5 +249,7 @@ def test_hub_failures(hub) -> None:
 
 def test_loading_files_needs_neither_torch_nor_datasets() -> None:
     code = "import sys, core.tasks.data; print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
     assert done.stdout.strip() == "[]"

@@ -106,12 +106,21 @@ def _score_plot(task: str, scores: Sequence[Score], place: _Steps) -> tuple[str,
     for score in own:
         if score.who == "student":
             student.setdefault(score.stage, []).append((place(score), score.value))
-    # Each stage has its own teacher: the model that the stage began with.
-    values = {score.stage: score.value for score in own if score.who == "teacher"}
-    teacher = [[(end, values[stage]) for end in ends] for stage, ends in place.spans.items() if stage in values]
+    teacher = _teacher_lines({score.stage: score.value for score in own if score.who == "teacher"}, place)
     lines = [
         *_lines("student", list(student.values()), "--student"),
         *_lines("teacher", teacher, "--teacher", dashed=True),
     ]
     title = f"Live score: {clean(task)}"
     return title, line_plot(title, _STEPS, f"{metric(own[0].metric)} (0-100), quick probe", lines, place.bands)
+
+
+def _teacher_lines(values: Mapping[str, float], place: _Steps) -> list[list[Point]]:
+    """The teacher's score over each stage; a stage that didn't measure its teacher has the one before it."""
+    lines: list[list[Point]] = []
+    current = next(iter(values.values()), None)
+    for stage, ends in place.spans.items():
+        current = values.get(stage, current)
+        if current is not None:
+            lines.append([(end, current) for end in ends])
+    return lines

@@ -24,8 +24,8 @@ class Adapter(nn.Module):
         bottleneck = max(1, width // reduction_factor)
         self.norm = norm
         # skip_init: nn.Linear's own first values would be drawn from the global generator.
-        self.down = nn.utils.skip_init(nn.Linear, width, bottleneck)  # type: ignore[no-untyped-call]
-        self.up = nn.utils.skip_init(nn.Linear, bottleneck, width)  # type: ignore[no-untyped-call]
+        self.down = nn.utils.skip_init(nn.Linear, width, bottleneck)
+        self.up = nn.utils.skip_init(nn.Linear, bottleneck, width)
         with torch.no_grad():
             # He et al. 2015 for a ReLU: what comes in has variance 1, and so should what goes out of it.
             self.down.weight.normal_(std=math.sqrt(2 / width), generator=generator)

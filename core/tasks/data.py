@@ -48,13 +48,12 @@ def task_faults(kind: str, source: str, base: Path, language: str = "mlt") -> li
 
 def _folder(kind: str, source: str, base: Path, language: str) -> Path:
     if source == "sample":
-        folder = sample.task_folder(kind, language)
-        if not folder.is_dir():
+        if language not in sample.LANGUAGES:
             raise InputError(
-                f"The built-in sample has no task {kind} in the language {language!r}.",
+                f"The built-in sample has no tasks in the language {language!r}.",
                 hint=f"Choose one of its languages ({', '.join(sample.LANGUAGES)}), or give a folder.",
             )
-        return folder
+        return sample.task_folder(kind, language)
     folder = base / Path(source).expanduser()
     if not folder.is_dir():
         raise InputError(

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from core.context import Context
 from core.models import LanguageModel
 from core.tasks.adapters import frozen_copy, with_adapters
-from core.tasks.encoding import encode, unit_features, window_length
+from core.tasks.encoding import Encoded, encode, unit_features, window_length
 from core.tasks.examples import Example, TaskData
 
 _CPU_TOKENS, _ACCELERATOR_TOKENS = 1024, 16384
+_LEAST_DEVIATION = 1e-3
+"""What is below it is rounding, not to be blown up (a LayerNorm's outputs have variance 1 over the units)."""
 
 
 def micro_batch_tokens(device: str) -> int:
@@ -44,32 +46,54 @@ class Split(Protocol):
 
 
 class Learner(nn.Module):
-    """Maps a batch to logits, shape (units, labels); its parameters that want a gradient are what is learnt."""
+    """A linear layer on an encoder's features; the parameters that want a gradient are what is learnt.
 
-    def __init__(self, lm: LanguageModel, data: TaskData, device: str) -> None:
+    Each feature is scaled to mean 0 and variance 1 over the train split, as the encoder gives it before training. A
+    masked language model's vectors of different texts are nearly alike; unscaled, the layer takes so long to tell them
+    apart at the paper's learning rates that training would end for lack of progress.
+    """
+
+    def __init__(self, lm: LanguageModel, data: TaskData, device: str, ctx: Context) -> None:
         super().__init__()
         self.labels = data.labels
         self.device = device
-        self.lm = lm
+        self._lm, self._ctx = lm, ctx
         self.encoder = lm.model.get_submodule(lm.family.encoder)
         self.head = nn.Linear(lm.sizes.hidden, len(data.labels))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         self.to(device)
+        features = self._features(self._encode(data.train))
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", features.mean(0))
+        self.register_buffer("deviation", features.std(0, correction=0).clamp_min(_LEAST_DEVIATION))
 
     @abstractmethod
     def prepare(self, examples: Sequence[Example]) -> Split:
         """Examples in the form that this learner takes."""
 
+    def logits(self, features: Tensor) -> Tensor:
+        """From shape (units, hidden) to (units, labels)."""
+        return self.head((features - self.mean) / self.deviation)  # type: ignore[no-any-return]
+
+    def _encode(self, examples: Sequence[Example]) -> Encoded:
+        return encode(examples, self._lm.tokenizer, window_length(self._lm))
+
+    def _features(self, encoded: Encoded) -> Tensor:
+        return unit_features(self._lm, encoded, micro_batch_tokens(self.device), self._ctx)
+
 
 class EncoderLearner(Learner):
-    """An encoder, in part or as a whole, and a linear layer on its last hidden states."""
+    """The encoder learns, in part or as a whole."""
 
     def prepare(self, examples: Sequence[Example]) -> Split:
         """Examples as windows of sub-tokens."""
-        return encode(examples, self.lm.tokenizer, window_length(self.lm))
+        return self._encode(examples)
 
     def forward(self, batch: Any) -> Tensor:
         """Logits of an `encoding.Batch`."""
-        return self.head(batch.features(self.lm.hidden_states(batch.input_ids, batch.attention_mask)))  # type: ignore[no-any-return]
+        return self.logits(batch.features(self._lm.hidden_states(batch.input_ids, batch.attention_mask)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +122,15 @@ class Features:
 
 
 class ProbeLearner(Learner):
-    """A softmax layer on the frozen encoder's features, each scaled to mean 0 and variance 1 over the train split."""
-
-    def __init__(self, lm: LanguageModel, data: TaskData, device: str, ctx: Context) -> None:
-        super().__init__(lm, data, device)
-        self._ctx = ctx
-        nn.init.zeros_(self.head.weight)  # the loss is convex: no symmetry to break
-        nn.init.zeros_(self.head.bias)
-        self._train = data.train
-        self._train_features = self._features(data.train)
-        self._mean = self._train_features.mean(0)
-        self._deviation = self._train_features.std(0).clamp_min(1e-6)
+    """The encoder stays as it is, so that its features are computed once."""
 
     def prepare(self, examples: Sequence[Example]) -> Split:
-        """Examples as scaled features."""
-        values = self._train_features if examples is self._train else self._features(examples)
-        return Features((values - self._mean) / self._deviation)
-
-    def _features(self, examples: Sequence[Example]) -> Tensor:
-        encoded = encode(examples, self.lm.tokenizer, window_length(self.lm))
-        return unit_features(self.lm, encoded, micro_batch_tokens(self.device), self._ctx)
+        """Examples as features."""
+        return Features(self._features(self._encode(examples)))
 
     def forward(self, batch: Any) -> Tensor:
         """Logits of a `FeatureBatch`."""
-        return self.head(batch.features)  # type: ignore[no-any-return]
+        return self.logits(batch.features)
 
 
 def learner(
@@ -131,7 +140,7 @@ def learner(
     if method == "probe":
         return ProbeLearner(frozen_copy(lm), data, device, ctx)
     if method == "adapter":
-        return EncoderLearner(with_adapters(lm, reduction_factor, seed), data, device)
+        return EncoderLearner(with_adapters(lm, reduction_factor, seed), data, device, ctx)
     copied = frozen_copy(lm)
     copied.model.get_submodule(lm.family.encoder).requires_grad_(True)
-    return EncoderLearner(copied, data, device)
+    return EncoderLearner(copied, data, device, ctx)

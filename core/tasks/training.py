@@ -194,7 +194,7 @@ def _accumulate_gradient(model: Learner, split: Split, chosen: list[int], target
     for batch in batches:
         ctx.check()
         loss = nn.functional.cross_entropy(model(batch), targets[batch.units], reduction="sum") / count
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
 
 def _predict(model: Learner, split: Split, examples: Sequence[Example], ctx: Context) -> list[Any]:

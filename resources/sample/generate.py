@@ -25,8 +25,8 @@ SPLITS = {"train": 300, "validation": 100, "test": 200}
 TEXTS = {"mlt": 4000, "slk": 3000, "swh": 3000, "eng": 3000}
 UNSEEN_NAMES = 0.35
 """Share of names in validation and test that occur in no text and no training split."""
-BRAND_HEADS = "Vel Kor Nov Mar Tel Zan Lum Bor Sol Dor Kal Rin".split()
-BRAND_TAILS = "ika onix ara enta imed otek alia ura evo anta omir ela".split()
+BRAND_HEADS = ["Vel", "Kor", "Nov", "Mar", "Tel", "Zan", "Lum", "Bor", "Sol", "Dor", "Kal", "Rin"]
+BRAND_TAILS = ["ika", "onix", "ara", "enta", "imed", "otek", "alia", "ura", "evo", "anta", "omir", "ela"]
 GRAMMARS: dict[str, Callable[[], Language]] = {"mlt": Maltese, "slk": Slovak, "swh": Swahili, "eng": English}
 
 Sentences = list[list[Token]]

@@ -101,11 +101,13 @@ class Language(ABC):
     def __init__(self) -> None:
         """Read the language's word list."""
         lexicon: dict[str, Any] = tomllib.loads((HERE / "words" / f"{self.code}.toml").read_text(encoding="utf-8"))
-        self.nouns = {
+        self.nouns: dict[str, list[list[str]]] = {
             concept: [entry.split() for entry in line.split(";")] for concept, line in lexicon["nouns"].items()
         }
-        self.verbs = {concept: line.split() for concept, line in lexicon["verbs"].items()}
-        self.adjectives = {concept: line.split() for concept, line in lexicon["adjectives"].items()}
+        self.verbs: dict[str, list[str]] = {concept: line.split() for concept, line in lexicon["verbs"].items()}
+        self.adjectives: dict[str, list[str]] = {
+            concept: line.split() for concept, line in lexicon["adjectives"].items()
+        }
         self.phrases = {name: words(line) for name, line in lexicon["phrases"].items()}
         self.conclusions = {label: [words(line) for line in lines] for label, lines in lexicon["conclusions"].items()}
         self.names: dict[str, list[str]] = {kind: line.split() for kind, line in lexicon["names"].items()}

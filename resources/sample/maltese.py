@@ -196,14 +196,12 @@ class Maltese(Language):
         """After a vowel the article and doubled initials lose their "i"; after a consonant verbs gain one."""
         result = tokens[:1]
         for token in tokens[1:]:
-            before = result[-1]
-            after_vowel = before.form[-1].lower() in VOWELS
             form = token.form
-            if after_vowel and token.upos == "DET" and re.fullmatch(r"i[^aeiou]-", form):
-                form = form[1:]
-            elif after_vowel and token.upos == "VERB" and re.match(r"i([^aeiou])\1", form):
-                form = form[1:]
-            elif not after_vowel and token.upos == "VERB" and re.match(r"([sżxċd])\1", form):
+            if result[-1].form[-1].lower() in VOWELS:
+                article = token.upos == "DET" and re.fullmatch("i[^aeiou]-", form)
+                doubled = token.upos == "VERB" and re.match(r"i([^aeiou])\1", form)
+                form = form[1:] if article or doubled else form
+            elif token.upos == "VERB" and re.match(r"([sżxċd])\1", form):
                 form = "i" + form
             result.append(replace(token, form=form))
         return result

@@ -54,11 +54,11 @@ def mask_tokens(
 
 @torch.inference_mode()
 def masked_accuracy(model: Any, ids: Texts, mask: int, pad: int, special: int, seed: int = 0) -> dict[str, float]:
-    """Loss and accuracy (0 to 100) at masked positions: every tenth token of every text, all ten shifts at random."""
+    """Loss and accuracy (0 to 100) at masked positions, 15 % of the tokens; every text is masked four times over."""
     model.eval()
     random = torch.Generator().manual_seed(seed)
     hits, count, loss = 0, 0, 0.0
-    for _, tokens, real in batches(ids, 64, pad):
+    for _, tokens, real in batches([*ids] * 4, 64, pad):
         chosen = (torch.rand(tokens.shape, generator=random) < 0.15) & (tokens >= special) & real.bool()
         if not chosen.any():
             continue
@@ -149,7 +149,8 @@ def linear(train_x: Tensor, train_y: Tensor, test_x: Tensor, seed: int) -> list[
         nn.functional.cross_entropy(layer(inputs), train_y).backward()
         optimizer.step()
     with torch.inference_mode():
-        return layer((test_x - mean) / deviation).argmax(-1).tolist()
+        predicted: list[int] = layer((test_x - mean) / deviation).argmax(-1).tolist()
+    return predicted
 
 
 def spans(tags: list[str]) -> set[tuple[int, int, str]]:

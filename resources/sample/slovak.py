@@ -91,9 +91,9 @@ def agree(adjective: str, gender: str, case: str) -> str:
         index = 7 if kind == "npl" else 8
     else:
         index = 2
-    soft = "í ia ie iu ieho om ej í ích".split()
-    hard = "ý á é ú ého om ej í ých".split()
-    short = "y a e u eho om ej i ych".split()
+    soft = ["í", "ia", "ie", "iu", "ieho", "om", "ej", "í", "ích"]
+    hard = ["ý", "á", "é", "ú", "ého", "om", "ej", "í", "ých"]
+    short = ["y", "a", "e", "u", "eho", "om", "ej", "i", "ych"]
     endings = soft if adjective.endswith("í") else short if adjective.endswith("y") else hard
     return stem + endings[index]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from resources.sample.grammar import Agreement, Language, Phrase, Token, name_tokens
 from resources.sample.meaning import Noun, Organisation, Person, Place
 
-CLASSES = "1 2 3 4 5 6 7 8 9 10 11".split()
-SUBJECT = dict(zip(CLASSES, "a wa u i li ya ki vi i zi u".split(), strict=True))
-ASSOCIATIVE = dict(zip(CLASSES, "wa wa wa ya la ya cha vya ya za wa".split(), strict=True))
-THIS = dict(zip(CLASSES, "huyu hawa huu hii hili haya hiki hivi hii hizi huu".split(), strict=True))
+CLASSES = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
+SUBJECT = dict(zip(CLASSES, ["a", "wa", "u", "i", "li", "ya", "ki", "vi", "i", "zi", "u"], strict=True))
+ASSOCIATIVE = dict(zip(CLASSES, ["wa", "wa", "wa", "ya", "la", "ya", "cha", "vya", "ya", "za", "wa"], strict=True))
+THIS = dict(
+    zip(CLASSES, ["huyu", "hawa", "huu", "hii", "hili", "haya", "hiki", "hivi", "hii", "hizi", "huu"], strict=True)
+)
 ADJECTIVE = dict(zip(CLASSES, ["m", "wa", "m", "mi", "", "ma", "ki", "vi", "N", "N", "m"], strict=True))
-BEFORE_E = dict(zip(CLASSES, "mw w mw my j m ch vy ny ny mw".split(), strict=True))
+BEFORE_E = dict(zip(CLASSES, ["mw", "w", "mw", "my", "j", "m", "ch", "vy", "ny", "ny", "mw"], strict=True))
 TENSE = {"past": "li", "present": "na", "future": "ta"}
 NUMBERS = {"two": "wili", "three": "tatu", "four": "nne", "five": "tano"}
 MONOSYLLABIC = ("la", "nywa")

@@ -192,16 +192,47 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def measure(folder: Path, encoded: dict[str, list[list[int]]], seed: int) -> dict[str, Any]:
+    """What the saved teacher, loaded as users load it, knows of each language, beside an untrained one."""
+    teacher, tokenizer = AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    torch.manual_seed(seed + 1)
+    untrained = make_model(teacher.config.vocab_size)
+    languages = {}
+    for code, ids in encoded.items():
+        held_out = ids[::HELD_OUT_EVERY]
+        languages[code] = {
+            "texts": len(ids),
+            "distinct_tokens": len({token for text in ids for token in text}),
+            "held_out": masked_accuracy(teacher, held_out, 4, 0, len(SPECIAL)),
+            "most_frequent_token_accuracy": unigram_accuracy(training_part(ids), held_out, len(SPECIAL)),
+            "probes": {
+                kind: {
+                    "teacher": probe(teacher, tokenizer, kind, code),
+                    "untrained": probe(untrained, tokenizer, kind, code),
+                }
+                for kind in KINDS
+            },
+        }
+        say(f"{code}: {languages[code]}")
+    return languages
+
+
+def training_part(ids: list[list[int]]) -> list[list[int]]:
+    """The texts that are not held out."""
+    return [text for index, text in enumerate(ids) if index % HELD_OUT_EVERY]
+
+
 def main() -> None:
     """Train, save, reload and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=3600)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--vocabulary", type=int, default=2900)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=teacher_folder())
+    parser.add_argument("--only-measure", action="store_true", help="measure the teacher that is there")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -209,18 +240,30 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
     texts = {code: corpus_file(code).read_text(encoding="utf-8").splitlines() for code in LANGUAGES}
-    tokenizer = make_tokenizer([line for lines in texts.values() for line in lines], arguments.vocabulary)
+    if arguments.only_measure:
+        report: dict[str, Any] = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    else:
+        tokenizer = make_tokenizer([line for lines in texts.values() for line in lines], arguments.vocabulary)
     encoded = {code: [e.ids for e in tokenizer.encode_batch(lines)] for code, lines in texts.items()}
-    seen = {code: [t for i, t in enumerate(ids) if i % HELD_OUT_EVERY] for code, ids in encoded.items()}
-    held_out = {code: ids[::HELD_OUT_EVERY] for code, ids in encoded.items()}
+    if not arguments.only_measure:
+        report = build(folder, tokenizer, encoded, arguments)
+        write_json(folder / "training.json", report)
+    report["languages"] = measure(folder, encoded, report["seed"])
+    write_json(folder / "training.json", report)
 
+
+def build(
+    folder: Path, tokenizer: Tokenizer, encoded: dict[str, list[list[int]]], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Train a teacher, save it with its tokenizer, and say how it was made."""
     model = make_model(tokenizer.get_vocab_size())
     parameters = sum(parameter.numel() for parameter in model.parameters())
     say(f"{tokenizer.get_vocab_size()} tokens, {parameters} parameters")
     started = time.monotonic()
     loss = train(
         model,
-        [text for ids in seen.values() for text in ids],
+        [text for ids in encoded.values() for text in training_part(ids)],
         steps=arguments.steps,
         batch=arguments.batch,
         rate=arguments.rate,
@@ -230,12 +273,7 @@ def main() -> None:
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_tokenizer(tokenizer, folder)
-
-    trained, loaded = AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    torch.manual_seed(arguments.seed + 1)
-    untrained = make_model(tokenizer.get_vocab_size())
-    special = len(SPECIAL)
-    report: dict[str, Any] = {
+    return {
         "what": "measured by resources/sample/train_teacher.py; accuracies and scores from 0 to 100, losses in nats",
         "seed": arguments.seed,
         "steps": arguments.steps,
@@ -246,22 +284,7 @@ def main() -> None:
         "vocabulary": tokenizer.get_vocab_size(),
         "parameters": parameters,
         "train_loss": round(loss, 4),
-        "languages": {},
-        "probes": {},
     }
-    for code in LANGUAGES:
-        report["languages"][code] = {
-            "train_texts": len(seen[code]),
-            "distinct_tokens": len({token for text in encoded[code] for token in text}),
-            "held_out": masked_accuracy(trained, held_out[code], 4, 0, special),
-            "most_frequent_token_accuracy": unigram_accuracy(seen[code], held_out[code], special),
-        }
-        report["probes"][code] = {
-            kind: {"teacher": probe(trained, loaded, kind, code), "untrained": probe(untrained, loaded, kind, code)}
-            for kind in KINDS
-        }
-        say(f"{code}: {report['languages'][code]} {report['probes'][code]}")
-    write_json(folder / "training.json", report)
 
 
 if __name__ == "__main__":
