@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -13,7 +13,6 @@ import numpy as np
 
 from core.analysis.size import megabytes
 from core.context import Context
-from core.corpus.cache import TokenCache
 from core.corpus.prepare import prepare
 from core.distillation.data import TextData
 from core.distillation.validation import Measured, measure
@@ -61,7 +60,9 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else None, "runs": list(values)}
 
 
-def compare_on_task(task: Task, teacher: Sequence[Mapping[str, float]], student: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def compare_on_task(
+    task: Task, teacher: Sequence[Mapping[str, float]], student: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
     """A task's entry in results.json."""
     ours, theirs = summarise(student), summarise(teacher)
     kind = {"kind": task.kind, "metric": kind_of(task.kind).metric}
@@ -111,7 +112,14 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
     Raises:
         InputError: the model, the corpus or a task can't be read.
     """
-    checked = check(replace(recipe, teacher=replace(recipe.teacher, model=str(model.absolute()), adapt_steps=1), targets=type(recipe.targets)()), base)
+    checked = check(
+        replace(
+            recipe,
+            teacher=replace(recipe.teacher, model=str(model.absolute()), adapt_steps=1),
+            targets=type(recipe.targets)(),
+        ),
+        base,
+    )
     lm, has_head = load(model)
     recipe = resolve(recipe, checked.family, checked.sizes)
     device = recipe.schedule.device
@@ -119,7 +127,9 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
     found: dict[str, Any] = {"parameters": parameters, "megabytes": megabytes(parameters)}
     with tempfile.TemporaryDirectory(prefix="monoglot-") as scratch:
         corpus = prepare(recipe.corpus, base, recipe.seed, Path(scratch) / "corpus", ctx)
-        measured = measure_student(lm, text_data(lm, corpus, recipe, Path(scratch), ctx), device, ctx) if has_head else None
+        measured = (
+            measure_student(lm, text_data(lm, corpus, recipe, Path(scratch), ctx), device, ctx) if has_head else None
+        )
     found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy, "tasks": {}}
     units = [(task, seed) for task in recipe.tasks for seed in task.seeds]
     runs: dict[str, list[dict[str, float]]] = {}
@@ -128,5 +138,9 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         data = load_task(task.kind, task.source, base, recipe.language.code)
         runs.setdefault(task.name, []).append(score_task(lm, task, data, seed, device, ctx))
     for task in recipe.tasks:
-        found["tasks"][task.name] = {"kind": task.kind, "metric": kind_of(task.kind).metric, **summarise(runs[task.name])}
+        found["tasks"][task.name] = {
+            "kind": task.kind,
+            "metric": kind_of(task.kind).metric,
+            **summarise(runs[task.name]),
+        }
     return found

@@ -146,7 +146,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             f"The tokenizer in {folder} can't be read: {error}", hint="Choose a folder with a tokenizer.json."
         ) from error
     if not tokenizer.is_fast or tokenizer.mask_token is None:
-        raise InputError(f"The tokenizer in {folder} has no mask token or no fast form.", hint="Choose another teacher.")
+        raise InputError(
+            f"The tokenizer in {folder} has no mask token or no fast form.", hint="Choose another teacher."
+        )
     return tokenizer
 
 
@@ -169,7 +171,9 @@ def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor]) -> L
     with torch.no_grad():
         for name in expected:
             if own[name].shape != tensors[name].shape:
-                raise AssertionError(f"{name} is {tuple(tensors[name].shape)}, the model wants {tuple(own[name].shape)}")
+                raise AssertionError(
+                    f"{name} is {tuple(tensors[name].shape)}, the model wants {tuple(own[name].shape)}"
+                )
             own[name].copy_(tensors[name])
     return LanguageModel(model.eval(), lm.tokenizer)
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from core.analysis.size import megabytes
+from core.analysis.size import EVALUATE, megabytes
+from core.distillation.training import best_model
 from core.errors import Stopped
 from core.evaluation import compare_on_task, measure_student, measure_teacher, score_task
 from core.events import Score, Size, Stage
 from core.export.card import model_card
 from core.export.report import write_report
-from core.distillation.training import best_model
 from core.languages import check_language
 from core.models import LanguageModel, load, save
 from core.sealing import replace_folder, write_atomic, write_json
 from core.stages import STAGES, validation_loss
 from core.workspace import Workspace
-
-EVALUATE = "evaluate"
 
 
 def run(work: Workspace) -> dict[str, Any]:
@@ -101,9 +99,8 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     before = _seconds_before(EVALUATE, work)
     done: dict[str, dict[str, float]] = work.checkpointed(EVALUATE).get("scores", {})
     adapted = work.model_after(["adapt"])
-    units = [
-        (task, who, seed) for task in recipe.tasks for who in ("teacher", "student") for seed in task.seeds
-    ]
+    sides: tuple[Literal["teacher", "student"], ...] = ("teacher", "student")
+    units = [(task, who, seed) for task in recipe.tasks for who in sides for seed in task.seeds]
     for number, (task, who, seed) in enumerate(units):
         ctx.progress(number, len(units) + 1)
         key = f"{task.name}/{who}/{seed}"
@@ -117,8 +114,17 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
             raise
         for metric, value in done[key].items():
             ctx.emit(
-                Score(stage=EVALUATE, step=number, task=task.name, metric=metric, value=value, split="test",
-                      seed=seed, who=who, how="final")  # type: ignore[arg-type]  # fmt: skip
+                Score(
+                    stage=EVALUATE,
+                    step=number,
+                    task=task.name,
+                    metric=metric,
+                    value=value,
+                    split="test",
+                    seed=seed,
+                    who=who,
+                    how="final",
+                )
             )
         work.save_progress(EVALUATE, None, scores=done)
     ctx.progress(len(units), len(units) + 1)

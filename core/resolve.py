@@ -50,10 +50,17 @@ def resolve_method(method: Method, family: Family) -> Method:
 
 
 def learning_rate(given: float | str, parameters: int) -> float:
-    """The learning rate of a training stage; `auto` goes by the number of trained parameters (large models want less)."""
+    """The learning rate of a distillation; `auto` goes by the student's size: large ones want less."""
     if not isinstance(given, str):
         return given
     return 1e-3 if parameters < 8_000_000 else 5e-4 if parameters < 40_000_000 else 2e-4
+
+
+def adaptation_rate(given: float | str, *, fresh_head: bool) -> float:
+    """The learning rate of adaptation; `auto` is the paper's, and more where a new head must be learnt."""
+    if not isinstance(given, str):
+        return given
+    return 3e-4 if fresh_head else 5e-5
 
 
 def _schedule(schedule: Schedule) -> Schedule:

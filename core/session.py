@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from core.analysis.preview import recipe_sizes
 from core.errors import InputError, Stopped
 from core.events import Done, Event, State
 from core.preflight import Checked, check, check_teacher
@@ -54,6 +55,7 @@ def execute(
     else:
         recipe, checked = given, check(given, base)
         folder.create(original, checked.needed_bytes)
+        write_atomic(folder.recipe, to_toml(given).encode())
     with folder.locked():
         return _run(folder, recipe, checked, listen)
 
@@ -66,14 +68,11 @@ def _same_recipe(folder: RunFolder, original: str) -> None:
         )
 
 
-def _run(
-    folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[Event], None] | None
-) -> dict[str, Any]:
+def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[Event], None] | None) -> dict[str, Any]:
     import torch
 
-    from core.pipeline import EVALUATE, run
+    from core.pipeline import run
     from core.resolve import resolve
-    from core.stages import plan
     from core.workspace import Workspace
 
     recipe = resolve(recipe, checked.family, checked.sizes)
@@ -81,7 +80,8 @@ def _run(
     write_atomic(folder.recipe, to_toml(recipe).encode())
     settle_folder(folder)
     ctx = RunContext(folder, listen)
-    stages = [*plan(recipe, checked.sizes), EVALUATE]
+    sizes = recipe_sizes(checked.config, recipe, recipe.targets.vocabulary_size)
+    stages = [stage.name for stage in sizes.stages]
     work = Workspace(folder, recipe, checked, ctx, stages)
     ctx.resume_at(*_last_mark(work))
     if isinstance(recipe.schedule.threads, int):

@@ -18,14 +18,12 @@ from core.distillation.losses import Distance
 from core.distillation.training import Lesson, TrainingSettings, optimizer_for, train
 from core.distillation.validation import measure
 from core.events import Message
-from core.families import Sizes
-from core.models import LanguageModel, load
-from core.recipe import Recipe
-from core.resolve import learning_rate
+from core.models import LanguageModel, load, rebuild, tensors_of
+from core.resolve import adaptation_rate, learning_rate
 from core.seeds import derive
 from core.workspace import Workspace
 
-_IMPORTANCE_TOKENS = 16_384
+_IMPORTANCE_TOKENS, _IMPORTANCE_STEPS = 16_384, 8
 _PROOF_LINES = 50
 
 
@@ -38,30 +36,15 @@ class Outcome:
     """For the stage's report."""
 
 
-def plan(recipe: Recipe, teacher: Sizes) -> list[str]:
-    """The stages of a (resolved) recipe, in order; what would change nothing is left out."""
-    targets = recipe.targets
-    wanted = {
-        "adapt": recipe.teacher.adapt_steps > 0,
-        "vocabulary": targets.vocabulary_size != teacher.vocabulary,
-        "layers": targets.layers != teacher.layers,
-        "feed_forward": targets.intermediate_size != teacher.feed_forward,
-        # The second distillation is this stage's; it also mends what the feed-forward cut broke.
-        "hidden": targets.hidden_size != teacher.hidden or targets.intermediate_size != teacher.feed_forward,
-    }
-    order = ["adapt", "vocabulary", "layers", "feed_forward", "hidden"]
-    if recipe.method.vocabulary_order == "last":
-        order.append(order.pop(1))
-    return [name for name in order if wanted[name]]
-
-
 def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
     """Continue the teacher's masked-language training on the corpus (paper, step 0); gives it a head if it has none."""
-    if not load(work.teacher.folder)[1]:
+    fresh = not load(work.teacher.folder)[1]
+    if fresh:
         work.ctx.emit(Message(level="info", text="The teacher has no masked-language head: a new one is trained."))
         counts = count_tokens(work.corpus.train, len(work.corpus.train), lm.tokenizer.backend_tokenizer, work.ctx)
         lm = fresh_head(lm, counts.documents)
-    return _trained(lm, work, "adapt", work.recipe.teacher.adapt_steps, None)
+    rate = adaptation_rate(work.recipe.schedule.learning_rate, fresh_head=fresh)
+    return _trained(lm, work, "adapt", work.recipe.teacher.adapt_steps, rate)
 
 
 def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
@@ -70,14 +53,19 @@ def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
     counts = count_tokens(texts, len(texts), lm.tokenizer.backend_tokenizer, work.ctx)
     chosen = choose_tokens(backend_json(lm.tokenizer), counts, wanted)
     if len(chosen.kept) < wanted:
-        text = f"The corpus holds fewer distinct tokens than asked: the vocabulary is {len(chosen.kept):,}, not {wanted:,}."
+        text = f"The corpus holds fewer distinct tokens than asked: {len(chosen.kept):,}, not {wanted:,}."
         work.ctx.emit(Message(level="warning", text=text))
     smaller = cut_vocabulary(lm, chosen.kept)
     lines = [line for line, _ in zip(work.corpus.validation, range(_PROOF_LINES), strict=False)]
     proof = prove(lm, smaller, chosen.kept, lines, work.ctx)
-    text = f"Proved on {proof.compared} held-out texts ({proof.tokens:,} tokens) that the trimmed teacher is the same teacher."
+    text = f"Proved on {proof.compared} held-out texts ({proof.tokens:,} tokens): the trimmed teacher is the same."
     work.ctx.emit(Message(level="info", text=text))
-    notes: dict[str, Any] = {"kept": list(chosen.kept), "special": chosen.special, "alphabet": chosen.alphabet, "frequency": chosen.frequency}
+    notes: dict[str, Any] = {
+        "kept": list(chosen.kept),
+        "special": chosen.special,
+        "alphabet": chosen.alphabet,
+        "frequency": chosen.frequency,
+    }
     notes |= {"coverage": chosen.coverage, "proof": asdict(proof)}
     return Outcome(smaller, notes)
 
@@ -87,7 +75,7 @@ def layers(lm: LanguageModel, work: Workspace) -> Outcome:
     recipe = work.recipe
     count = recipe.targets.layers or lm.sizes.layers
     keep = select_layers(lm.sizes.layers, count, recipe.method.layer_selection, derive(recipe.seed, "layers"))
-    made = _trained(cut_layers(lm, keep), work, "layers", recipe.schedule.distil_steps, lm)
+    made = _distilled(cut_layers(lm, keep), work, "layers", lm)
     return replace(made, notes={**made.notes, "layers": keep})
 
 
@@ -95,7 +83,9 @@ def feed_forward(lm: LanguageModel, work: Workspace) -> Outcome:
     """Keep each layer's most important feed-forward units (paper, step 2)."""
     budget = work.recipe.schedule.batch_tokens
     steps = Steps(work.data(lm), "feed_forward", budget)
-    batches = [batch for step in range(-(-_IMPORTANCE_TOKENS // budget)) for batch in steps[step]]
+    batches = [
+        batch for step in range(min(_IMPORTANCE_STEPS, -(-_IMPORTANCE_TOKENS // budget))) for batch in steps[step]
+    ]
     scores = importance(lm, batches, work.ctx)
     return Outcome(cut_feed_forward(lm, strongest(scores, work.recipe.targets.intermediate_size or scores.shape[1])))
 
@@ -104,10 +94,11 @@ def hidden(lm: LanguageModel, work: Workspace) -> Outcome:
     """Reduce the hidden size, then distil again from the model before (paper, step 3)."""
     recipe = work.recipe
     width, heads = recipe.targets.hidden_size, recipe.targets.attention_heads
-    student = lm
-    if width is not None and heads is not None and width != lm.sizes.hidden:
+    if width is None or heads is None or width == lm.sizes.hidden:
+        student = rebuild(lm, lm.sizes, tensors_of(lm))
+    else:
         student = HIDDEN_REDUCTIONS[recipe.method.hidden_reduction](lm, width, heads)
-    return _trained(student, work, "hidden", recipe.schedule.distil_steps, lm)
+    return _distilled(student, work, "hidden", lm)
 
 
 STAGES: dict[str, Callable[[LanguageModel, Workspace], Outcome]] = {
@@ -119,7 +110,19 @@ STAGES: dict[str, Callable[[LanguageModel, Workspace], Outcome]] = {
 }
 
 
-def _trained(lm: LanguageModel, work: Workspace, stage: str, steps: int, teacher: LanguageModel | None) -> Outcome:
+def _distilled(student: LanguageModel, work: Workspace, stage: str, teacher: LanguageModel) -> Outcome:
+    """Train a student on the corpus and on what its teacher says of it."""
+    schedule = work.recipe.schedule
+    if stage == work.first_distillation and not work.checkpointed(stage):
+        for score in work.probe(stage, 0, teacher, "teacher"):
+            work.ctx.emit(score)
+    rate = learning_rate(schedule.learning_rate, sum(student.parameters.values()))
+    return _trained(student, work, stage, schedule.distil_steps, rate, teacher)
+
+
+def _trained(
+    lm: LanguageModel, work: Workspace, stage: str, steps: int, rate: float, teacher: LanguageModel | None = None
+) -> Outcome:
     """Train a model, from the checkpoint if there is one of this stage."""
     recipe, schedule = work.recipe, work.recipe.schedule
     data = work.data(lm)
@@ -127,15 +130,12 @@ def _trained(lm: LanguageModel, work: Workspace, stage: str, steps: int, teacher
     lesson = None
     if teacher is not None:
         teacher.to(schedule.device)
-        if stage == work.first_distillation and not work.checkpointed(stage):
-            for score in work.probe(stage, 0, teacher, "teacher"):
-                work.ctx.emit(score)
         lesson = Lesson(teacher, Distance(teacher, recipe.method.kd_loss, recipe.method.temperature))
     settings = TrainingSettings(
         stage=stage,
         steps=steps,
         batch_tokens=schedule.batch_tokens,
-        learning_rate=learning_rate(schedule.learning_rate, sum(lm.parameters.values())),
+        learning_rate=rate,
         warmup_fraction=schedule.warmup_fraction,
         evaluate_every=schedule.evaluate_every,
         alpha=recipe.method.alpha,

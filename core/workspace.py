@@ -171,9 +171,7 @@ class Workspace:
         return max(earlier, peak_memory())
 
 
-def text_data(
-    lm: LanguageModel, corpus: PreparedCorpus, recipe: Recipe, cache: Path, ctx: Context
-) -> TextData:
+def text_data(lm: LanguageModel, corpus: PreparedCorpus, recipe: Recipe, cache: Path, ctx: Context) -> TextData:
     """A prepared corpus as a model reads it, tokenised into `cache`."""
     tokenizer: PreTrainedTokenizerBase = lm.tokenizer
     length = min(recipe.corpus.max_length, lm.max_length)

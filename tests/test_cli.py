@@ -275,7 +275,13 @@ def test_estimate_gives_the_sizes_of_results(recipe: Path, capsys: pytest.Captur
     assert sizes["teacher"] == {"parameters": 278_295_186, "megabytes": 1113.180744}
     assert sizes["student"]["parameters"] == 22_812_688
     assert sizes["student"]["compression"] == 1 - 22_812_688 / 278_295_186
-    assert [stage["name"] for stage in sizes["stages"]] == ["vocabulary", "layers", "feed_forward", "hidden"]
+    assert [stage["name"] for stage in sizes["stages"]] == [
+        "vocabulary",
+        "layers",
+        "feed_forward",
+        "hidden",
+        "evaluate",
+    ]
     assert sizes["stages"][-1]["parameters"] == 22_812_688
 
 

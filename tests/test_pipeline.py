@@ -82,7 +82,9 @@ def test_events_tell_the_run_in_order(whole: RunFolder) -> None:
     assert all(event.kd is None for event in events if isinstance(event, Loss) and event.stage == "adapt")
     probes = [event for event in events if isinstance(event, Score) and event.how == "probe"]
     assert {event.split for event in probes} == {"validation"}
-    assert {(event.who, event.task) for event in probes} == {(w, t) for w in ("teacher", "student") for t in ("topic", "pos")}
+    assert {(event.who, event.task) for event in probes} == {
+        (w, t) for w in ("teacher", "student") for t in ("topic", "pos")
+    }
     final = [event for event in events if isinstance(event, Score) and event.how == "final"]
     assert {event.split for event in final} == {"test"}
 

@@ -76,6 +76,10 @@ def test_distilbert_and_untied_models_equal_the_built_model(tied: bool) -> None:
         assert sum(parameter.numel() for parameter in model.parameters()) == plan(settings).teacher.parameters
 
 
+def names(estimate: Estimate) -> list[str]:
+    return [stage.name for stage in estimate.stages]
+
+
 def test_the_stages_shrink_the_model_in_the_order_of_the_recipe() -> None:
     first = plan(XLM_R, hidden=312, adapted=True, **PAPER)
     assert [(stage.name, stage.size.parameters) for stage in first.stages] == [
@@ -84,6 +88,7 @@ def test_the_stages_shrink_the_model_in_the_order_of_the_recipe() -> None:
         ("layers", count(XLM_R, 6, 768, 3072, 40000)),
         ("feed_forward", count(XLM_R, 6, 768, 2048, 40000)),
         ("hidden", count(XLM_R, 6, 312, 2048, 40000)),
+        ("evaluate", count(XLM_R, 6, 312, 2048, 40000)),
     ]
     last = plan(XLM_R, hidden=312, vocabulary_order="last", **PAPER)
     assert [(stage.name, stage.size.parameters) for stage in last.stages] == [
@@ -91,16 +96,21 @@ def test_the_stages_shrink_the_model_in_the_order_of_the_recipe() -> None:
         ("feed_forward", count(XLM_R, 6, 768, 2048, 250002)),
         ("hidden", count(XLM_R, 6, 312, 2048, 250002)),
         ("vocabulary", count(XLM_R, 6, 312, 2048, 40000)),
+        ("evaluate", count(XLM_R, 6, 312, 2048, 40000)),
     ]
     assert first.student == last.student == last.stages[-1].size
 
 
 def test_a_stage_that_changes_nothing_is_not_listed() -> None:
-    assert plan(MBERT).stages == ()
+    assert names(plan(MBERT)) == ["evaluate"]
     assert plan(MBERT).student == plan(MBERT).teacher
     own = {"layers": 12, "feed_forward": 3072, "hidden": 768, "heads": 12, "vocabulary": 119547}
-    assert plan(MBERT, **own).stages == ()
-    assert [stage.name for stage in plan(MBERT, **own | {"layers": 11}).stages] == ["layers"]
+    assert names(plan(MBERT, **own)) == ["evaluate"]
+    assert names(plan(MBERT, **own | {"layers": 11})) == ["layers", "evaluate"]
+
+
+def test_the_second_distillation_also_mends_a_feed_forward_cut() -> None:
+    assert names(plan(MBERT, feed_forward=2048)) == ["feed_forward", "hidden", "evaluate"]
 
 
 def test_whole_heads_stay_where_the_method_keeps_them() -> None:
@@ -121,7 +131,7 @@ def test_the_json_is_that_of_the_results() -> None:
     assert plan(MBERT, layers=6).to_json() == {
         "teacher": {"parameters": teacher, "megabytes": teacher * 4 / 1e6},
         "student": {"parameters": student, "megabytes": student * 4 / 1e6, "compression": 1 - student / teacher},
-        "stages": [{"name": "layers", "parameters": student}],
+        "stages": [{"name": name, "parameters": student} for name in ("layers", "evaluate")],
     }
 
 

@@ -251,7 +251,7 @@ def test_the_test_split_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert [examples is data.test for examples in seen] == [False, False, False, True]
 
 
-def test_micro_batches_do_not_change_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_micro_batches_do_not_change_the_gradient() -> None:
     data = tiny_tasks.toy_task("pos")
     model = training.learner(
         tiny_tasks.tiny_model(), data, method="full", reduction_factor=2, seed=1, device="cpu", ctx=Quiet()
@@ -260,7 +260,7 @@ def test_micro_batches_do_not_change_the_gradient(monkeypatch: pytest.MonkeyPatc
     targets = torch.tensor([data.labels.index(tag) for example in data.train for tag in example.tags])
     gradients = []
     for tokens in (16, 10_000):
-        monkeypatch.setattr(training, "micro_batch_tokens", lambda device, tokens=tokens: tokens)
+        model.micro_batch_tokens = tokens
         model.zero_grad()
         training._accumulate_gradient(model, split, [0, 3, 7, 8, 9], targets, Quiet())
         gradients.append([parameter.grad.clone() for parameter in model.encoder.parameters()])

@@ -23,9 +23,16 @@ from core.models import LanguageModel, rebuild, tensors_of
 from tests.conftest import build
 
 SETTINGS = TrainingSettings(
-    stage="layers", steps=6, batch_tokens=64, learning_rate=3e-3, warmup_fraction=0.2, evaluate_every=2, alpha=0.5,
-    seed=5, bfloat16=False,
-)  # fmt: skip
+    stage="layers",
+    steps=6,
+    batch_tokens=64,
+    learning_rate=3e-3,
+    warmup_fraction=0.2,
+    evaluate_every=2,
+    alpha=0.5,
+    seed=5,
+    bfloat16=False,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,9 @@ class Texts:
 def texts(count: int, seed: int) -> Texts:
     """Sentences with a rule to learn: every word is followed by the next number."""
     draw = np.random.default_rng(seed)
-    return Texts([np.array([2, *(5 + (draw.integers(40) + np.arange(draw.integers(4, 12))) % 40), 3]) for _ in range(count)])
+    return Texts(
+        [np.array([2, *(5 + (draw.integers(40) + np.arange(draw.integers(4, 12))) % 40), 3]) for _ in range(count)]
+    )
 
 
 def data_for(lm: LanguageModel, micro_tokens: int = 1000) -> TextData:
@@ -79,9 +88,14 @@ def hooks(folder: Path | None = None) -> Hooks:
 
 
 def distil(
-    kind: str = "mse", ctx: Quiet | None = None, folder: Path | None = None, resume: bool = False, micro_tokens: int = 1000,
-    settings: TrainingSettings = SETTINGS, dropout: bool = True,
-) -> LanguageModel:  # fmt: skip
+    kind: str = "mse",
+    ctx: Quiet | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    micro_tokens: int = 1000,
+    settings: TrainingSettings = SETTINGS,
+    dropout: bool = True,
+) -> LanguageModel:
     teacher = build("bert", tied=True)
     student = cut_layers(teacher, [0, 2])
     if not dropout:
@@ -119,7 +133,8 @@ def test_splitting_a_step_for_memory_keeps_its_meaning() -> None:
     settings = replace(SETTINGS, steps=1, warmup_fraction=0.0)
     big, small = Recorder(), Recorder()
     one, many = (
-        distil("mse", ctx, settings=settings, micro_tokens=size, dropout=False) for ctx, size in ((big, 1000), (small, 12))
+        distil("mse", ctx, settings=settings, micro_tokens=size, dropout=False)
+        for ctx, size in ((big, 1000), (small, 12))
     )
     assert small.checks > big.checks  # it really was split
     for event, other in zip(big.events, small.events, strict=True):
@@ -174,7 +189,9 @@ def test_steps_are_a_pure_function_of_their_number() -> None:
         other[step]
     for batch, again in zip(later, other[7], strict=True):
         assert torch.equal(batch.input_ids, again.input_ids)
-    assert not all(torch.equal(a.input_ids, b.input_ids) for a, b in zip(later, Steps(data_for(lm), "hidden", 64)[7], strict=False))
+    assert not all(
+        torch.equal(a.input_ids, b.input_ids) for a, b in zip(later, Steps(data_for(lm), "hidden", 64)[7], strict=False)
+    )
 
 
 def test_measuring_leaves_the_model_in_its_mode() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from core.analysis.size import Estimate, estimate
 from core.context import Context
@@ -33,7 +35,8 @@ def preview(recipe: Recipe, base: Path, ctx: Context, *, count: bool = False) ->
     except InputError as error:
         faults.extend(error.faults)
     try:
-        sizes = _sizes(recipe, base, recipe.targets.vocabulary_size)
+        config = teacher_config(recipe.teacher.model, base)
+        sizes = recipe_sizes(config, recipe, recipe.targets.vocabulary_size)
     except InputError as error:
         raise InputError.of([*faults, *error.faults]) from None
     if faults:
@@ -42,20 +45,30 @@ def preview(recipe: Recipe, base: Path, ctx: Context, *, count: bool = False) ->
     # A vocabulary of the teacher's size is not cut at all.
     if not count or wanted is None or wanted == sizes.teacher.sizes.vocabulary:
         return sizes
-    return _sizes(recipe, base, _kept(recipe, base, wanted, ctx))
+    return recipe_sizes(config, recipe, _kept(recipe, base, wanted, ctx))
 
 
-def _sizes(recipe: Recipe, base: Path, vocabulary: int | None) -> Estimate:
+def recipe_sizes(config: Mapping[str, Any], recipe: Recipe, vocabulary: int | None) -> Estimate:
+    """The sizes and stages of a recipe.
+
+    Args:
+        config: the content of the teacher's config.json.
+        recipe: its targets and method count.
+        vocabulary: the student's number of tokens; None: the teacher's.
+
+    Raises:
+        InputError: an unknown architecture or impossible targets; all faults at once.
+    """
     targets, method = recipe.targets, recipe.method
     return estimate(
-        teacher_config(recipe.teacher.model, base),
+        config,
         layers=targets.layers,
         feed_forward=targets.intermediate_size,
         hidden=targets.hidden_size,
         heads=targets.attention_heads,
         vocabulary=vocabulary,
         hidden_reduction=method.hidden_reduction,
-        vocabulary_order="first" if method.vocabulary_order == "first" else "last",
+        vocabulary_order=method.vocabulary_order,
         adapted=recipe.teacher.adapt_steps > 0,
     )
 

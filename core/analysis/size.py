@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from core.errors import Fault, InputError
 from core.families import Family, Part, Sizes, family_of
@@ -14,6 +14,17 @@ from core.families.heads import resolve_heads
 def megabytes(parameters: int) -> float:
     """Bytes of so many parameters in float32, / 1e6."""
     return parameters * 4 / 1e6
+
+
+EVALUATE = "evaluate"
+"""The last stage of every run."""
+_CUT_BY = {
+    "vocabulary": ("vocabulary",),
+    "layers": ("layers",),
+    "feed_forward": ("feed_forward",),
+    "hidden": ("hidden", "heads"),
+}
+"""Stage → the sizes that it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class Estimate:
     teacher: ModelSize
     student: ModelSize
     stages: tuple[StageSize, ...]
-    """The stages that will run and give a model, in order."""
+    """The stages that will run, in order."""
 
     @property
     def compression(self) -> float:
@@ -80,7 +91,7 @@ def estimate(
     heads: int | None = None,
     vocabulary: int | None = None,
     hidden_reduction: str,
-    vocabulary_order: Literal["first", "last"],
+    vocabulary_order: str,
     adapted: bool = False,
 ) -> Estimate:
     """Sizes of the teacher, of the model after each stage that changes it, and of the student.
@@ -89,7 +100,7 @@ def estimate(
         config: the content of the teacher's config.json.
         layers, feed_forward, hidden, heads, vocabulary: the recipe's targets; None: the teacher's own.
         hidden_reduction: its name in the recipe; decides the number of heads where `heads` is None.
-        vocabulary_order: whether the vocabulary is cut before or after everything else.
+        vocabulary_order: "first" or "last": whether the vocabulary is cut before or after everything else.
         adapted: whether the teacher is adapted to the language first, a stage that changes no size.
 
     Raises:
@@ -109,24 +120,38 @@ def estimate(
     if faults:
         raise InputError.of(faults)
 
-    changes: dict[str, dict[str, Any]] = {}  # stage → the fields of Sizes that it sets
-    if layers is not None:
-        changes["layers"] = {"layers": layers}
-    if feed_forward is not None:
-        changes["feed_forward"] = {"feed_forward": feed_forward}
-    if hidden is not None:
-        changes["hidden"] = {"hidden": hidden, "heads": resolve_heads(teacher, hidden, heads, hidden_reduction)}
-    if vocabulary is not None:
-        trimmed: dict[str, dict[str, Any]] = {"vocabulary": {"vocabulary": vocabulary}}
-        changes = trimmed | changes if vocabulary_order == "first" else changes | trimmed
+    width = teacher.hidden if hidden is None else hidden
+    student = replace(
+        teacher,
+        layers=teacher.layers if layers is None else layers,
+        feed_forward=teacher.feed_forward if feed_forward is None else feed_forward,
+        hidden=width,
+        heads=resolve_heads(teacher, width, heads, hidden_reduction),
+        vocabulary=teacher.vocabulary if vocabulary is None else vocabulary,
+    )
+    stages, sizes = [], teacher
+    for name in _stage_names(teacher, student, vocabulary_order=vocabulary_order, adapted=adapted):
+        sizes = replace(sizes, **{axis: getattr(student, axis) for axis in _CUT_BY.get(name, ())})
+        stages.append(StageSize(name, _measure(family, sizes)))
+    return Estimate(_measure(family, teacher), _measure(family, student), tuple(stages))
 
-    stages = [StageSize("adapt", _measure(family, teacher))] if adapted else []
-    sizes = teacher
-    for name, change in changes.items():
-        before, sizes = sizes, replace(sizes, **change)
-        if sizes != before:
-            stages.append(StageSize(name, _measure(family, sizes)))
-    return Estimate(_measure(family, teacher), _measure(family, sizes), tuple(stages))
+
+def _stage_names(teacher: Sizes, student: Sizes, *, vocabulary_order: str, adapted: bool) -> list[str]:
+    """The stages of a run, in order; one that would change nothing is left out.
+
+    Args:
+        teacher, student: the sizes to start from and to end at.
+        vocabulary_order: "first" or "last".
+        adapted: whether the teacher is adapted to the language first.
+    """
+    cut = {
+        name: any(getattr(teacher, axis) != getattr(student, axis) for axis in axes) for name, axes in _CUT_BY.items()
+    }
+    # The second distillation belongs to this stage; it also mends what the feed-forward cut broke.
+    cut["hidden"] = cut["hidden"] or cut["feed_forward"]
+    order = ["layers", "feed_forward", "hidden"]
+    order.insert(0 if vocabulary_order == "first" else len(order), "vocabulary")
+    return [*(["adapt"] if adapted else []), *(name for name in order if cut[name]), EVALUATE]
 
 
 def target_faults(

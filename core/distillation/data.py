@@ -10,6 +10,7 @@ from core.corpus.batches import MaskedBatch, Masker, StepPlan, split, validation
 from core.corpus.cache import TokenCache
 from core.seeds import derive
 
+
 @dataclass(frozen=True, slots=True)
 class TextData:
     """Tokenised training and validation texts with everything that makes batches of them."""
@@ -29,7 +30,9 @@ class TextData:
     def masker(self, purpose: str) -> Masker:
         """The masks of a purpose; each has its own."""
         tokenizer = self.tokenizer
-        return Masker(len(tokenizer), int(tokenizer.mask_token_id or 0), tokenizer.all_special_ids, derive(self.seed, purpose))
+        return Masker(
+            len(tokenizer), int(tokenizer.mask_token_id or 0), tokenizer.all_special_ids, derive(self.seed, purpose)
+        )
 
     def validation_batches(self, limit_tokens: int | None = None) -> list[MaskedBatch]:
         """Validation texts with fixed masks."""

@@ -169,10 +169,7 @@ def _step(
     total = alpha * mlm + (1 - alpha) * kd
     norm = torch.nn.utils.clip_grad_norm_(lm.model.parameters(), _CLIP).item()
     if not (math.isfinite(total) and math.isfinite(norm)):
-        raise InputError(
-            f"The loss of stage {settings.stage} is no number any more at step {counters.step + 1}.",
-            hint="Lower schedule.learning_rate and start again; finished stages are kept.",
-        )
+        raise _no_number(settings.stage, counters.step + 1)
     for group in state.optimizer.param_groups:
         group["lr"] = settings.rate(counters.step)
     state.optimizer.step()
@@ -213,6 +210,8 @@ def _validate(
     counters = state.counters
     teacher, distance = (lesson.teacher, lesson.distance) if lesson is not None else (None, None)
     found = measure(state.lm, batches, ctx, teacher=teacher, distance=distance)
+    if not math.isfinite(found.mlm):
+        raise _no_number(settings.stage, counters.step)
     scores = hooks.probe(counters.step, state.lm)
     # From here nothing can stop it: a validation counts as a whole or not at all.
     total = _total(found, settings.alpha)
@@ -223,6 +222,13 @@ def _validate(
     where: dict[str, Any] = {"stage": settings.stage, "step": counters.step, "tokens": counters.tokens}
     for event in (Loss(**where, mlm=found.mlm, kd=found.kd, total=total, split="validation"), *scores):
         ctx.emit(event)
+
+
+def _no_number(stage: str, step: int) -> InputError:
+    return InputError(
+        f"The loss of stage {stage} is no number any more at step {step}.",
+        hint="Set a lower schedule.learning_rate and start a new run.",
+    )
 
 
 def _total(found: Measured, alpha: float) -> float:

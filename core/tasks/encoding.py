@@ -178,6 +178,19 @@ def window_length(lm: LanguageModel) -> int:
     return min(lm.max_length, int(min(lm.tokenizer.model_max_length, 2**31)))
 
 
+def micro_batch_tokens(lm: LanguageModel) -> int:
+    """Sub-tokens, padding included, that go through a model at once: bounds memory and the time until a stop.
+
+    By the size of the layers, so that forward and backward take about a second on two cores; never by a clock, as
+    what is added up in which order shapes the last bits of a result.
+    """
+    if lm.model.device.type != "cpu":
+        return 16384
+    sizes = lm.sizes
+    weights = sizes.layers * sizes.hidden * (4 * sizes.hidden + 2 * sizes.feed_forward)
+    return max(256, min(4096, 10**10 // weights))
+
+
 def unit_features(lm: LanguageModel, encoded: Encoded, max_tokens: int, ctx: Context) -> Tensor:
     """The frozen model's vector of every unit, shape (units, hidden), float32; the model's mode stays as it was."""
     training = lm.model.training

@@ -13,17 +13,11 @@ from torch import Tensor, nn
 from core.context import Context
 from core.models import LanguageModel
 from core.tasks.adapters import frozen_copy, with_adapters
-from core.tasks.encoding import Encoded, encode, unit_features, window_length
+from core.tasks.encoding import Encoded, encode, micro_batch_tokens, unit_features, window_length
 from core.tasks.examples import Example, TaskData
 
-_CPU_TOKENS, _ACCELERATOR_TOKENS = 1024, 16384
 _LEAST_DEVIATION = 1e-3
 """What is below it is rounding, not to be blown up (a LayerNorm's outputs have variance 1 over the units)."""
-
-
-def micro_batch_tokens(device: str) -> int:
-    """Sub-tokens, padding included, that go through a model at once: bounds memory and the time until a stop."""
-    return _CPU_TOKENS if device == "cpu" else _ACCELERATOR_TOKENS
 
 
 class UnitBatch(Protocol):
@@ -63,6 +57,7 @@ class Learner(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.to(device)
+        self.micro_batch_tokens = micro_batch_tokens(lm)
         features = self._features(self._encode(data.train))
         self.mean: Tensor
         self.deviation: Tensor
@@ -81,7 +76,7 @@ class Learner(nn.Module):
         return encode(examples, self._lm.tokenizer, window_length(self._lm))
 
     def _features(self, encoded: Encoded) -> Tensor:
-        return unit_features(self._lm, encoded, micro_batch_tokens(self.device), self._ctx)
+        return unit_features(self._lm, encoded, self.micro_batch_tokens, self._ctx)
 
 
 class EncoderLearner(Learner):

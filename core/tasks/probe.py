@@ -11,9 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from core.context import Context, Quiet
 from core.models import LanguageModel
-from core.tasks.encoding import encode, unit_features
+from core.tasks.encoding import encode, micro_batch_tokens, unit_features
 from core.tasks.examples import Example, TaskData, TextExample, gold, grouped
-from core.tasks.learners import micro_batch_tokens
 from core.tasks.scores import main_score
 
 MAX_TEXTS, MAX_TOKENS = 300, 3000
@@ -60,7 +59,7 @@ class LiveProbe:
         Raises:
             Stopped: the user wants the run to end.
         """
-        tokens = micro_batch_tokens(lm.model.device.type)
+        tokens = micro_batch_tokens(lm)
         features = unit_features(lm, self._encoded, tokens, ctx or Quiet()).double().cpu()
         fitted = len(self._targets)
         scores = ridge_scores(features[:fitted], self._targets, features[fitted:])

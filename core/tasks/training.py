@@ -15,7 +15,7 @@ from core.context import Context
 from core.models import LanguageModel
 from core.tasks.examples import Example, TaskData, gold, grouped
 from core.tasks.kinds import auto_reduction_factor, auto_training
-from core.tasks.learners import Learner, Split, learner, micro_batch_tokens
+from core.tasks.learners import Learner, Split, learner
 from core.tasks.scores import main_score, score
 
 WARMUP_FRACTION = 0.06
@@ -189,7 +189,7 @@ def shuffled_batches(sizes: Sequence[int], batch_size: int, rng: random.Random) 
 
 def _accumulate_gradient(model: Learner, split: Split, chosen: list[int], targets: Tensor, ctx: Context) -> None:
     """The gradient of the mean loss of the chosen items' units, however they are parted for memory."""
-    batches = list(split.batches(chosen, micro_batch_tokens(model.device), model.device))
+    batches = list(split.batches(chosen, model.micro_batch_tokens, model.device))
     count = sum(len(batch.units) for batch in batches)
     for batch in batches:
         ctx.check()
@@ -203,7 +203,7 @@ def _predict(model: Learner, split: Split, examples: Sequence[Example], ctx: Con
     numbers = torch.empty(sum(lengths), dtype=torch.long, device=model.device)
     model.eval()
     with torch.no_grad():
-        for batch in split.batches(range(len(split.sizes)), micro_batch_tokens(model.device), model.device):
+        for batch in split.batches(range(len(split.sizes)), model.micro_batch_tokens, model.device):
             ctx.check()
             numbers[batch.units] = model(batch).argmax(-1)
     labels = [model.labels[number] for number in numbers.tolist()]

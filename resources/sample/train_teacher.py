@@ -13,7 +13,6 @@ import string
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -36,21 +35,23 @@ HELD_OUT_EVERY = 20
 """Every twentieth line of a text is for validation only."""
 
 
-def learn_pieces(counts: Counter[str], alphabet: Iterable[str], size: int) -> list[str]:
-    """A WordPiece vocabulary: all characters, then the most frequent pairs joined one after the other.
+def learn_pieces(counts: Counter[str], size: int) -> list[str]:
+    """A WordPiece vocabulary: all letters, then the most frequent pairs joined one after the other.
 
+    Letters of both cases are kept in both positions, so that other text in these languages has a spelling too.
     Written out here because the trainer of the `tokenizers` library breaks ties differently from run to run.
 
     Args:
         counts: how often each word occurs.
-        alphabet: characters to keep whether they occur or not.
         size: pieces wanted.
 
     Returns:
         Pieces in the order in which they were made; those inside a word start with "##".
     """
     split = {word: [word[0], *("##" + letter for letter in word[1:])] for word in counts}
-    pieces = sorted({*alphabet, *(piece for parts in split.values() for piece in parts)})
+    letters = {*string.ascii_letters, *string.digits, *(c for word in counts for c in word if c.isalnum())}
+    letters |= {other for letter in letters for other in (letter.lower(), letter.upper())}
+    pieces = sorted({*letters, *("##" + letter for letter in letters), *string.punctuation, *"’“”„–…€"})
     pairs: Counter[tuple[str, str]] = Counter()
     where: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for word, parts in split.items():
@@ -81,8 +82,7 @@ def make_tokenizer(texts: list[str], vocabulary: int) -> Tokenizer:
     """Cased WordPiece with all printable ASCII in its alphabet; NFC, nothing else is changed."""
     splitter = pre_tokenizers.BertPreTokenizer()
     counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalize("NFC", text)))
-    alphabet = string.digits + string.ascii_letters + string.punctuation
-    pieces = SPECIAL + learn_pieces(counts, alphabet, vocabulary - len(SPECIAL))
+    pieces = SPECIAL + learn_pieces(counts, vocabulary - len(SPECIAL))
     ids = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.NFC()
@@ -155,7 +155,7 @@ def train(model: BertForMaskedLM, ids: list[list[int]], *, steps: int, batch: in
         The mean loss of the last hundred steps, in nats.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
-    warm = max(1, steps // 12)
+    warm = max(1, steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
     )
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--vocabulary", type=int, default=2900)
+    parser.add_argument("--vocabulary", type=int, default=3050)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=teacher_folder())
     parser.add_argument("--only-measure", action="store_true", help="measure the teacher that is there")
