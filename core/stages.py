@@ -114,7 +114,7 @@ def _distilled(student: LanguageModel, work: Workspace, stage: str, teacher: Lan
     """Train a student on the corpus and on what its teacher says of it."""
     schedule = work.recipe.schedule
     if stage == work.first_distillation and not work.checkpointed(stage):
-        for score in work.probe(stage, 0, teacher, "teacher"):
+        for score in work.live.scores(stage, 0, teacher, "teacher", work.ctx):
             work.ctx.emit(score)
     rate = learning_rate(schedule.learning_rate, sum(student.parameters.values()))
     return _trained(student, work, stage, schedule.distil_steps, rate, teacher)
@@ -147,7 +147,7 @@ def _trained(
         state.load(work.folder.checkpoint)
     work.training = state
     try:
-        best = train(state, data, lesson, settings, work.ctx, work.hooks(stage))
+        best = train(state, data, lesson, settings, work.ctx, work.hooks(settings))
     finally:
         if teacher is not None:
             teacher.to("cpu")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,9 @@ from core.corpus.cache import tokenise
 from core.corpus.prepare import PreparedCorpus, prepare
 from core.distillation.checkpoint import TrainingState, read_about
 from core.distillation.data import TextData
-from core.distillation.training import Hooks
-from core.events import Event, Score
+from core.distillation.training import Hooks, TrainingSettings
+from core.events import Event
+from core.live import LiveScores
 from core.machine import peak_memory
 from core.models import LanguageModel, load, save
 from core.preflight import Checked
@@ -28,8 +29,6 @@ from core.run import RunContext, RunFolder
 from core.sealing import replace_folder, sealed, write_json
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
-from core.tasks.kinds import kind_of
-from core.tasks.probe import LiveProbe
 
 _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
@@ -52,7 +51,6 @@ class Workspace:
     training: TrainingState | None = None
     """What is being trained now."""
     _saved_at: float = 0.0
-    _probes: dict[tuple[str, int], LiveProbe] = field(default_factory=dict)
 
     @property
     def base(self) -> Path:
@@ -74,6 +72,11 @@ class Workspace:
         """The recipe's tasks by name."""
         code = self.recipe.language.code
         return {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+
+    @cached_property
+    def live(self) -> LiveScores:
+        """The live downstream curve."""
+        return LiveScores(self.recipe.tasks, self.tasks, self.recipe.seed)
 
     def data(self, lm: LanguageModel) -> TextData:
         """The corpus as this model reads it."""
@@ -132,38 +135,22 @@ class Workspace:
         replace_folder(self.folder.checkpoint, fill, seal=True)
         self._saved_at = self.ctx.seconds
 
-    def hooks(self, stage: str) -> Hooks:
-        """What the training loop does besides training."""
+    def hooks(self, settings: TrainingSettings) -> Hooks:
+        """What the training loop of a stage does besides training."""
         self._saved_at = self.ctx.seconds
         interval = self.recipe.schedule.checkpoint_minutes * 60
+        stage = settings.stage
+
+        def probe(step: int, lm: LanguageModel) -> list[Event]:
+            who: Literal["teacher", "student"] = "teacher" if stage == "adapt" else "student"
+            return self.live.scores(stage, step, lm, who, self.ctx) if self.live.due(step, settings, lm) else []
+
         return Hooks(
             save=lambda state: self.save_progress(stage, state),
             due=lambda: self.ctx.seconds - self._saved_at >= interval,
-            probe=lambda step, lm: self.probe(stage, step, lm, "student"),
+            probe=probe,
             clock=lambda: self.ctx.seconds,
         )
-
-    def probe(self, stage: str, step: int, lm: LanguageModel, who: Literal["teacher", "student"]) -> list[Event]:
-        """A live score of every task, on validation examples."""
-        scores: list[Event] = []
-        for task in self.recipe.tasks:
-            key = (task.name, lm.sizes.vocabulary)
-            if key not in self._probes:
-                seed = self.recipe.seed
-                self._probes[key] = LiveProbe(self.tasks[task.name], lm.tokenizer, lm.max_length, seed)
-            score = Score(
-                stage=stage,
-                step=step,
-                task=task.name,
-                metric=kind_of(task.kind).metric,
-                value=self._probes[key](lm, self.ctx),
-                split="validation",
-                seed=None,
-                who=who,
-                how="probe",
-            )
-            scores.append(score)
-        return scores
 
     def peak_memory(self, stage: str) -> int:
         """Largest memory that a process of this run has had, in bytes."""

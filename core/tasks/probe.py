@@ -49,6 +49,11 @@ class LiveProbe:
         numbers = torch.tensor([number[label] for example in train for label in example.labels])
         self._targets = torch.nn.functional.one_hot(numbers, len(data.labels)).double()
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of the forward pass that a call costs."""
+        return sum(self._encoded.sizes)
+
     def __call__(self, lm: LanguageModel, ctx: Context | None = None) -> float:
         """The task's main metric, 0-100.
 
