@@ -233,6 +233,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _estimate_text(sizes: dict[str, Any]) -> str:
+    from core.analysis.size import EVALUATE
     from core.tables import text_table
     from core.wording import megabytes, parameters, stage
 
@@ -241,7 +242,8 @@ def _estimate_text(sizes: dict[str, Any]) -> str:
         return name, parameters(count), megabytes(4 * count / 1e6), change
 
     teacher = sizes["teacher"]["parameters"]
-    rows = [row("Teacher", teacher), *(row(stage(entry["name"]), entry["parameters"]) for entry in sizes["stages"])]
+    cuts = [entry for entry in sizes["stages"] if entry["name"] != EVALUATE]
+    rows = [row("Teacher", teacher), *(row(stage(entry["name"]), entry["parameters"]) for entry in cuts)]
     return text_table(("", "parameters", "size", "change"), [*rows, row("Student", sizes["student"]["parameters"])])
 
 

@@ -87,6 +87,8 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
     if isinstance(recipe.schedule.threads, int):
         torch.set_num_threads(recipe.schedule.threads)
     torch.use_deterministic_algorithms(recipe.schedule.device == "cpu", warn_only=True)
+    # Nothing here reads memory that it hasn't written: filling it first would only cost time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     with _ending(ctx), _signals(ctx):
         return run(work)
 

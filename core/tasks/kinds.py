@@ -50,8 +50,8 @@ _AUTO: Mapping[tuple[str, str], Training] = {
     # Ours: the usual ones for fine-tuning a whole encoder, and for a softmax layer on standardised features.
     ("full", "text"): Training(learning_rate=5e-5, batch_size=16),
     ("full", "token"): Training(learning_rate=5e-5, batch_size=16),
-    ("probe", "text"): Training(learning_rate=1e-3, batch_size=16),
-    ("probe", "token"): Training(learning_rate=1e-3, batch_size=64),
+    ("probe", "text"): Training(learning_rate=5e-3, batch_size=16),
+    ("probe", "token"): Training(learning_rate=5e-3, batch_size=64),
 }
 
 REDUCTION_FACTOR = 16
