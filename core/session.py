@@ -88,7 +88,7 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
         torch.set_num_threads(recipe.schedule.threads)
     torch.use_deterministic_algorithms(recipe.schedule.device == "cpu", warn_only=True)
     # Nothing here reads memory that it hasn't written: filling it first would only cost time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     with _ending(ctx), _signals(ctx):
         return run(work)
 

@@ -284,7 +284,7 @@ class Speaker:
     def place(self, topic: str) -> Place:
         """Where: mostly a place of the topic, sometimes a stray one, often with a town."""
         other = self.random.choice(list(self.world.topics))
-        where = topic if self.chance(0.8) else other
+        where = topic if self.chance(0.85) else other
         noun = self.noun(self.concept(self.world.topics[where]["places"])) if self.chance(0.65) else None
         if noun:
             noun = replace(noun, plural=False, number=None, definite=True, near=False)
@@ -296,7 +296,7 @@ class Speaker:
     def event(self, topic: str, actor: str | None = None) -> Event:
         """An event of a topic; given the actor of the clause before, one that the actor may do, as a pronoun."""
         world = self.world
-        general = self.chance(0.2)
+        general = self.chance(0.1)
         frames = [f for f in world.frames if ("any" in f.topics if general else topic in f.topics)]
         subject: Participant
         if actor:
@@ -329,7 +329,7 @@ class Speaker:
         concept = self.concept(names if self.chance(0.85) else details["places"])
         kind = world.class_of(concept)
         kind = "people" if concept in world.people else "places" if kind.endswith("_place") else kind
-        negated = self.chance(0.3)
+        negated = self.chance(0.18)
         subject: Participant
         if kind not in world.opinions or self.chance(0.2):
             person = self.chance(0.4)
@@ -348,20 +348,21 @@ class Speaker:
         return Remark("good" if positive else "bad", self.random.randrange(1000))
 
     def judgement(self, topic: str, positive: bool) -> list[Clause]:
-        """One or two sentences whose last word on the matter is positive, or negative."""
+        """One to three sentences whose last word on the matter is positive, or negative."""
         draw = self.random.random()
         last = self.opinion(topic, positive)
-        if draw < 0.3:
-            return [last]
-        if draw < 0.5:
-            return [Linked(self.opinion(topic, not positive), "but", last)]
-        if draw < 0.65:
-            return [Linked(self.opinion(topic, positive), "and", last)]
-        if draw < 0.8:
-            return [self.event(topic), last]
-        if draw < 0.9:
-            return [self.event(topic), self.remark(positive)]
-        return [last, self.remark(positive)]
+        said: list[Clause]
+        if draw < 0.2:
+            said = [last]
+        elif draw < 0.35:
+            said = [Linked(self.opinion(topic, not positive), "but", last)]
+        elif draw < 0.6:
+            said = [Linked(self.opinion(topic, positive), "and", last)]
+        elif draw < 0.8:
+            said = [self.opinion(topic, positive), last]
+        else:
+            said = [self.event(topic), last]
+        return [*said, self.remark(positive)] if self.chance(0.4) else said
 
     def report(self, topic: str) -> Report:
         """Somebody of the topic says that something happened."""
@@ -385,19 +386,20 @@ class Speaker:
         return Role(self.person(topic, None), title, employer, place)
 
     def news(self, topic: str) -> list[Clause]:
-        """One or two sentences about a topic."""
+        """One to three sentences about a topic."""
         draw = self.random.random()
+        said: list[Clause]
         if draw < 0.3:
-            return [self.event(topic)]
-        if draw < 0.5:
+            event = self.event(topic)
+            said = [event, self.again(topic, event)] if self.chance(0.4) else [event]
+        elif draw < 0.6:
             conjunction = self.random.choice(("and", "but", "because", "when", "so"))
-            first = self.event(topic)
+            event = self.event(topic)
             same = conjunction in ("and", "because", "but") and self.chance(0.6)
-            return [Linked(first, conjunction, self.again(topic, first) if same else self.event(topic))]
-        if draw < 0.68:
-            return [self.report(topic)]
-        if draw < 0.8:
+            said = [Linked(event, conjunction, self.again(topic, event) if same else self.event(topic))]
+        elif draw < 0.8:
+            said = [self.report(topic)]
+        else:
             role = self.role(topic)
-            return [role, self.event(topic, role.title)]
-        first = self.event(topic)
-        return [first, self.again(topic, first) if self.chance(0.4) else self.event(topic)]
+            said = [role, self.event(topic, role.title)]
+        return [*said, self.event(topic)] if self.chance(0.6) else said
