@@ -133,7 +133,7 @@ def own_memory(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The fast tokenizer of a model folder.
+    """The fast tokenizer of a model folder, without truncation and padding of its own.
 
     Raises:
         InputError: there is none, or it can't be read.
@@ -149,6 +149,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise InputError(
             f"The tokenizer in {folder} has no mask token or no fast form.", hint="Choose another teacher."
         )
+    # A call of the tokenizer would clear them anyway: what is saved must not depend on whether there was one.
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
     return tokenizer
 
 

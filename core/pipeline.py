@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +17,8 @@ from core.export.report import write_report
 from core.languages import check_language
 from core.models import LanguageModel, load, save
 from core.sealing import replace_folder, write_atomic, write_json
-from core.stages import STAGES, validation_loss
-from core.workspace import Workspace
+from core.stages import STAGES, check_vocabulary_target, validation_loss
+from core.workspace import Workspace, micro_tokens
 
 
 def run(work: Workspace) -> dict[str, Any]:
@@ -57,14 +58,22 @@ def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
     """Run one stage and put what it made on disk."""
     _begin(name, work)
     before = _seconds_before(name, work)
+    if name == work.stages[0] and not work.checkpointed(name):
+        check_vocabulary_target(lm, work)
     outcome = STAGES[name](lm, work)
     made = outcome.lm
+    try:
+        loss = validation_loss(made, work)
+    except Stopped:
+        if work.training is not None:
+            work.save_progress(name, work.training)
+        raise
     report = {
         "name": name,
         "parameters": sum(made.parameters.values()),
         "megabytes": megabytes(sum(made.parameters.values())),
         "parts": made.parameters,
-        "validation_loss": validation_loss(made, work),
+        "validation_loss": loss,
         "seconds": work.ctx.seconds - before,
         "peak_memory": work.peak_memory(name),
         **outcome.notes,
@@ -72,6 +81,7 @@ def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
     _report_size(work, name, made)
     work.ctx.emit(Stage(name=name, state="finished"))
     work.finish_stage(name, report, made)
+    work.training = None
 
 
 def _begin(name: str, work: Workspace) -> None:
@@ -132,7 +142,9 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     learnt_from = work.model_after(["adapt", "vocabulary"] if recipe.method.vocabulary_order == "first" else ["adapt"])
     last = recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
     kept = work.report("vocabulary")["kept"] if last else None
-    theirs = measure_teacher(learnt_from, data, kept, device, ctx)
+    # In batches that suit the teacher, which is the larger one; the masks don't depend on them.
+    smaller = replace(data, micro_tokens=min(data.micro_tokens, micro_tokens(learnt_from, device)))
+    theirs = measure_teacher(learnt_from, smaller, kept, device, ctx)
     ours = measure_student(student, data, device, ctx)
     report = {
         "name": EVALUATE,

@@ -289,6 +289,7 @@ class RunContext:
         """Take up a run whose last safe point was at this length of the log, after these seconds of work."""
         self._log.cut(events_length)
         self._work_before = seconds
+        self._started = time.monotonic()
 
     def mark(self) -> dict[str, Any]:
         """What `resume_at` needs to come back to now."""

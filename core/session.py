@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import threading
 import tomllib
@@ -16,7 +17,7 @@ from core.errors import InputError, Stopped
 from core.events import Done, Event, State
 from core.preflight import Checked, check, check_teacher
 from core.recipe import Recipe, absolute, parse, to_toml
-from core.run import RunContext, RunFolder, settle_folder
+from core.run import RunContext, RunFolder, Status, settle_folder
 from core.sealing import write_atomic
 
 
@@ -54,6 +55,10 @@ def execute(
         checked = check_teacher(recipe, base)
     else:
         recipe, checked = given, check(given, base)
+        if recipe.schedule.device not in ("auto", "cpu"):
+            from core.resolve import resolve
+
+            resolve(recipe, checked.family, checked.sizes)  # refuses a device that isn't here; brings torch
         folder.create(original, checked.needed_bytes)
         write_atomic(folder.recipe, to_toml(given).encode())
     with folder.locked():
@@ -69,6 +74,14 @@ def _same_recipe(folder: RunFolder, original: str) -> None:
 
 
 def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[Event], None] | None) -> dict[str, Any]:
+    # Before torch, which takes seconds to import: from here on wishes are heard and the status is this process's.
+    ctx = RunContext(folder, listen)
+    with _ending(ctx), _signals(ctx):
+        ctx.set_status(Status(state="queued", pid=os.getpid()))
+        return _work(folder, recipe, checked, ctx)
+
+
+def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) -> dict[str, Any]:
     import torch
 
     from core.pipeline import run
@@ -79,7 +92,6 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
     # Resuming must find the very same choices, whatever the machine would choose by then.
     write_atomic(folder.recipe, to_toml(recipe).encode())
     settle_folder(folder)
-    ctx = RunContext(folder, listen)
     sizes = recipe_sizes(checked.config, recipe, recipe.targets.vocabulary_size)
     stages = [stage.name for stage in sizes.stages]
     work = Workspace(folder, recipe, checked, ctx, stages)
@@ -89,8 +101,7 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
     torch.use_deterministic_algorithms(recipe.schedule.device == "cpu", warn_only=True)
     # Nothing here reads memory that it hasn't written: filling it first would only cost time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    with _ending(ctx), _signals(ctx):
-        return run(work)
+    return run(work)
 
 
 def _last_mark(work: Any) -> tuple[int, float]:
@@ -114,15 +125,15 @@ def _ending(ctx: RunContext) -> Iterator[None]:
     try:
         yield
         state = "finished"
-    except Stopped:
+    except (Stopped, KeyboardInterrupt):
         state = "stopped"
         raise
     except InputError as fault:
         error = fault
         raise
-    except OSError as fault:
-        if fault.errno != errno.ENOSPC:
-            text = str(fault)
+    except Exception as fault:
+        if not _disk_is_full(fault):
+            text = f"{type(fault).__name__}: {fault}"
             raise
         error = InputError("The disk is full.", hint="Free some space and resume: nothing finished is lost.")
         raise error from fault
@@ -135,6 +146,13 @@ def _ending(ctx: RunContext) -> Iterator[None]:
             ctx.emit(Done(state=state))
             fault_text = error.faults[0].problem if error else text
             ctx.finish(state, error=fault_text, hint=error.faults[0].hint if error else None)
+
+
+def _disk_is_full(fault: Exception) -> bool:
+    """Also where safetensors say so: theirs is no OSError, but spells out the system's number (112: Windows)."""
+    if isinstance(fault, OSError):
+        return fault.errno == errno.ENOSPC
+    return type(fault).__name__ == "SafetensorError" and str(fault).endswith(("(os error 28)", "(os error 112)"))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from core.compression.feed_forward import cut_feed_forward, importance, strongest
 from core.compression.hidden import HIDDEN_REDUCTIONS
 from core.compression.layers import cut_layers, select_layers
-from core.compression.tokens import backend_json, choose_tokens, count_tokens
+from core.compression.tokens import Selection, backend_json, choose_tokens, count_tokens, remap_config
 from core.compression.vocabulary import cut_vocabulary, prove
 from core.distillation.checkpoint import TrainingState
 from core.distillation.data import Steps
@@ -47,19 +47,33 @@ def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
     return _trained(lm, work, "adapt", work.recipe.teacher.adapt_steps, rate)
 
 
-def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
-    """Keep the tokens that the corpus uses most (paper, step 4)."""
+def check_vocabulary_target(lm: LanguageModel, work: Workspace) -> None:
+    """Refuse a vocabulary that can't be cut as the recipe wants before the training that comes before its stage."""
+    if "vocabulary" in work.stages[1:]:
+        remap_config(lm.config, _chosen(lm, work).kept)
+
+
+def _chosen(lm: LanguageModel, work: Workspace) -> Selection:
     texts, wanted = work.corpus.train, work.recipe.targets.vocabulary_size or lm.sizes.vocabulary
     counts = count_tokens(texts, len(texts), lm.tokenizer.backend_tokenizer, work.ctx)
-    chosen = choose_tokens(backend_json(lm.tokenizer), counts, wanted)
+    return choose_tokens(backend_json(lm.tokenizer), counts, wanted)
+
+
+def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
+    """Keep the tokens that the corpus uses most (paper, step 4)."""
+    chosen, wanted = _chosen(lm, work), work.recipe.targets.vocabulary_size or lm.sizes.vocabulary
     if len(chosen.kept) < wanted:
         text = f"The corpus holds fewer distinct tokens than asked: {len(chosen.kept):,}, not {wanted:,}."
         work.ctx.emit(Message(level="warning", text=text))
     smaller = cut_vocabulary(lm, chosen.kept)
     lines = [line for line, _ in zip(work.corpus.validation, range(_PROOF_LINES), strict=False)]
     proof = prove(lm, smaller, chosen.kept, lines, work.ctx)
-    text = f"Proved on {proof.compared} held-out texts ({proof.tokens:,} tokens): the trimmed teacher is the same."
-    work.ctx.emit(Message(level="info", text=text))
+    if proof.compared:
+        text = f"Proved on {proof.compared} held-out texts ({proof.tokens:,} tokens): the trimmed teacher is the same."
+        work.ctx.emit(Message(level="info", text=text))
+    else:
+        text = f"Each of {proof.lines} held-out texts has a token that goes, so the models could not be compared."
+        work.ctx.emit(Message(level="warning", text=text))
     notes: dict[str, Any] = {
         "kept": list(chosen.kept),
         "special": chosen.special,
@@ -86,7 +100,8 @@ def feed_forward(lm: LanguageModel, work: Workspace) -> Outcome:
     batches = [
         batch for step in range(min(_IMPORTANCE_STEPS, -(-_IMPORTANCE_TOKENS // budget))) for batch in steps[step]
     ]
-    scores = importance(lm, batches, work.ctx)
+    scores = importance(lm.to(work.recipe.schedule.device), batches, work.ctx)
+    lm.to("cpu")
     return Outcome(cut_feed_forward(lm, strongest(scores, work.recipe.targets.intermediate_size or scores.shape[1])))
 
 
@@ -114,7 +129,7 @@ def _distilled(student: LanguageModel, work: Workspace, stage: str, teacher: Lan
     """Train a student on the corpus and on what its teacher says of it."""
     schedule = work.recipe.schedule
     if stage == work.first_distillation and not work.checkpointed(stage):
-        for score in work.live.scores(stage, 0, teacher, "teacher", work.ctx):
+        for score in work.live.scores(stage, 0, teacher.to(schedule.device), "teacher", work.ctx):
             work.ctx.emit(score)
     rate = learning_rate(schedule.learning_rate, sum(student.parameters.values()))
     return _trained(student, work, stage, schedule.distil_steps, rate, teacher)
@@ -151,7 +166,6 @@ def _trained(
     finally:
         if teacher is not None:
             teacher.to("cpu")
-    work.training = None
     counters = state.counters
     notes = {
         "steps": counters.step,

@@ -19,6 +19,7 @@ from core.corpus.prepare import PreparedCorpus, prepare
 from core.distillation.checkpoint import TrainingState, read_about
 from core.distillation.data import TextData
 from core.distillation.training import Hooks, TrainingSettings
+from core.errors import InputError
 from core.events import Event
 from core.live import LiveScores
 from core.machine import peak_memory
@@ -113,7 +114,13 @@ class Workspace:
         for name in reversed(self.stages):
             if name in names:
                 return load(self.stage_folder(name) / "model")[0]
-        return load(self.teacher.folder)[0]
+        lm, has_head = load(self.teacher.folder)
+        if not has_head and self.recipe.teacher.adapt_steps == 0:
+            raise InputError(
+                f"The masked-language head in {self.teacher.folder} is not whole.",
+                hint="Set teacher.adapt_steps above 0 (a few hundred or more): it trains one on the corpus.",
+            )
+        return lm
 
     # The checkpoint
 
@@ -154,7 +161,8 @@ class Workspace:
 
     def peak_memory(self, stage: str) -> int:
         """Largest memory that a process of this run has had, in bytes."""
-        earlier = int(self.checkpointed(stage).get("peak_memory", 0))
+        about = read_about(self.folder.checkpoint)  # unchecked: hashing a large checkpoint takes long
+        earlier = int(about.get("peak_memory", 0)) if about.get("stage") == stage else 0
         return max(earlier, peak_memory())
 
 
@@ -171,7 +179,7 @@ def text_data(lm: LanguageModel, corpus: PreparedCorpus, recipe: Recipe, cache: 
 def micro_tokens(lm: LanguageModel, device: str) -> int:
     """Largest padded size of a micro-batch: by operations, from sizes alone, so that it is the same everywhere."""
     parts = lm.parameters
-    # A step runs the teacher forward and a student of at most its size forward and backward.
+    # A step runs a student of this size forward and backward, and a teacher forward.
     operations = 2 * (parts["attention"] + parts["feed_forward"]) * 4
     budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE)
     logits = _LOGITS / lm.sizes.vocabulary / MASKED_SHARE

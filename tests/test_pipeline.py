@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import threading
@@ -10,14 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from core import pipeline, session
 from core.analysis.size import estimate
 from core.errors import InputError, Stopped
 from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage
+from core.models import LanguageModel, load, load_tokenizer, save
 from core.recipe import load as load_recipe
-from core.run import RunFolder
+from core.run import RunContext, RunFolder
+from core.tasks.encoding import special_ids
+from core.workspace import Workspace
 from resources import sample
 from tests.journeys import STAGES, journey, recipe, student_bytes, timeless
 
@@ -148,6 +155,68 @@ def test_stop_and_keep_best_leaves_a_model_and_can_go_on(whole: RunFolder, tmp_p
     assert student_bytes(folder.path) == student_bytes(whole.path)
 
 
+def test_what_was_learnt_before_a_late_stop_is_kept(
+    whole: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    measured = pipeline.validation_loss
+
+    def stop(lm: LanguageModel, work: Workspace) -> float:
+        if work.training is not None and work.training.counters.best_step and lm.sizes.hidden == 64:
+            raise Stopped(keep_best=True)
+        return measured(lm, work)
+
+    text = recipe().replace("checkpoint_minutes = 0", "checkpoint_minutes = 60")
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(pipeline, "validation_loss", stop)
+        journey(folder.path, text=text)
+    assert AutoModelForMaskedLM.from_pretrained(folder.student).config.hidden_size == 64
+    steps: list[int] = []
+    journey(
+        folder.path,
+        text=text,
+        resume=True,
+        listen=lambda event: steps.append(event.step) if isinstance(event, Loss) else None,
+    )
+    assert steps == []
+    assert (folder.student / "model.safetensors").read_bytes() == (whole.student / "model.safetensors").read_bytes()
+
+
+def test_an_impossible_vocabulary_is_told_before_any_training(tmp_path: Path) -> None:
+    text = recipe('vocabulary_order = "last"').replace("vocabulary_size = 700", "vocabulary_size = 20")
+    heard: list[Event] = []
+    with pytest.raises(InputError, match="too small"):
+        journey(tmp_path / "run", text=text, listen=heard.append)
+    assert not any(isinstance(event, Loss) for event in heard)
+
+
+def test_limits_in_the_teachers_tokenizer_do_not_reach_the_student(tmp_path: Path) -> None:
+    teacher = tmp_path / "limited"
+    shutil.copytree(sample.teacher_folder(), teacher)
+    limited = Tokenizer.from_file(str(teacher / "tokenizer.json"))
+    limited.enable_truncation(16)
+    limited.enable_padding(length=16)
+    limited.save(str(teacher / "tokenizer.json"))
+    tokenizer = load_tokenizer(teacher)
+    save(LanguageModel(load(sample.teacher_folder())[0].model, tokenizer), tmp_path / "before")
+    special_ids(tokenizer)
+    save(LanguageModel(load(sample.teacher_folder())[0].model, tokenizer), tmp_path / "after")
+    before, after = (json.loads((tmp_path / name / "tokenizer.json").read_text()) for name in ("before", "after"))
+    assert before == after
+    assert before["truncation"] is before["padding"] is None
+
+
+def test_half_a_head_is_refused(tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(sample.teacher_folder(), half)
+    weights = load_file(half / "model.safetensors")
+    del weights["cls.predictions.transform.LayerNorm.weight"]
+    save_file(weights, half / "model.safetensors", {"format": "pt"})
+    text = recipe().replace('model = "sample"', 'model = "half"').replace("adapt_steps = 4", "adapt_steps = 0")
+    with pytest.raises(InputError, match="not whole"):
+        journey(tmp_path / "run", text=text)
+
+
 def test_a_paused_run_waits_and_goes_on_to_the_same_bytes(whole: RunFolder, tmp_path: Path) -> None:
     folder, paused = RunFolder(tmp_path / "run"), threading.Event()
 
@@ -205,3 +274,12 @@ def test_everything_wrong_is_named_at_once_and_nothing_is_made(tmp_path: Path) -
     said = str(caught.value)
     assert all(word in said for word in ("xyzzy", "targets.layers is 9", "nowhere", "no-such-folder"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_told_whoever_writes(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    told = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    for fault in (told, OSError(errno.ENOSPC, "No space left on device")):
+        with pytest.raises(InputError, match="The disk is full"), session._ending(RunContext(folder)):
+            raise fault
+        assert (folder.read_status()["state"], folder.read_status()["error"]) == ("failed", "The disk is full.")

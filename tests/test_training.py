@@ -129,6 +129,17 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bytes(kind: str, tmp_path: Path
         assert read_about(folder) == {"stage": "layers"}
 
 
+def test_a_head_with_a_bias_that_no_loss_reaches_goes_on(tmp_path: Path) -> None:
+    lm = build("bert", tied=False)
+    state = TrainingState(lm, optimizer_for(lm))
+    train(state, data_for(lm), None, replace(SETTINGS, steps=2), Quiet(), hooks(None))
+    state.save(tmp_path, {})
+    again = TrainingState(build("bert", tied=False), optimizer_for(lm))
+    again.load(tmp_path)
+    assert again.counters == state.counters
+    assert all(torch.equal(tensor, tensors_of(lm)[name]) for name, tensor in tensors_of(again.lm).items())
+
+
 def test_splitting_a_step_for_memory_keeps_its_meaning() -> None:
     settings = replace(SETTINGS, steps=1, warmup_fraction=0.0)
     big, small = Recorder(), Recorder()
@@ -220,3 +231,11 @@ def test_a_fresh_head_starts_from_word_frequencies(kind: str, tied: bool) -> Non
     logits = made.head_features(made.hidden_states(ids, torch.ones_like(ids))) @ weight.T
     assert 0.3 < logits.std().item() < 3
     assert torch.equal(made.hidden_states(ids, torch.ones_like(ids)), lm.hidden_states(ids, torch.ones_like(ids)))
+
+
+def test_text_that_the_teacher_knows_nothing_of_is_refused() -> None:
+    lm = build("bert", tied=True)
+    data = data_for(lm)
+    unknown = replace(data, validation=Texts([np.array([2, 1, 1, 3])]))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no token that the teacher knows"):
+        measure(lm, unknown.validation_batches(), Quiet())

@@ -53,8 +53,8 @@ def importance(lm: LanguageModel, batches: Iterable[MaskedBatch], ctx: Context) 
             ctx.progress(done, len(batches))
     if not masked:
         raise InputError(
-            "The validation text holds no masked token, so feed-forward units can't be ranked.",
-            hint="Give more text in corpus.sources, or raise corpus.validation_fraction.",
+            "The text holds no token that the teacher knows, so feed-forward units can't be ranked.",
+            hint="Give more text, or choose a teacher that knows the script of corpus.sources.",
         )
     return total
 

@@ -65,7 +65,8 @@ class TrainingState:
         with torch.no_grad():
             for name, parameter in self._named():
                 parameter.copy_(tensors[f"model/{name}"])
-                if self.counters.step:
+                # One that no loss reaches, such as the second bias of an untied head, has no moments.
+                if f"{_MOMENTS[0]}/{name}" in tensors:
                     self.optimizer.state[parameter] = {
                         "step": torch.tensor(float(self.counters.step)),
                         **{moment: tensors[f"{moment}/{name}"].clone().to(parameter.device) for moment in _MOMENTS},

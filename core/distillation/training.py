@@ -210,11 +210,11 @@ def _validate(
     counters = state.counters
     teacher, distance = (lesson.teacher, lesson.distance) if lesson is not None else (None, None)
     found = measure(state.lm, batches, ctx, teacher=teacher, distance=distance)
-    if not math.isfinite(found.mlm):
+    total = _total(found, settings.alpha)
+    if not math.isfinite(total):
         raise _no_number(settings.stage, counters.step)
     scores = hooks.probe(counters.step, state.lm)
     # From here nothing can stop it: a validation counts as a whole or not at all.
-    total = _total(found, settings.alpha)
     if total < counters.best_loss or not state.best:
         counters.best_loss, counters.best_mlm, counters.best_step = total, found.mlm, counters.step
         state.keep_best()

@@ -12,6 +12,7 @@ from torch import Tensor
 from core.context import Context
 from core.corpus.batches import MaskedBatch
 from core.distillation.losses import Distance
+from core.errors import InputError
 from core.models import LanguageModel
 
 
@@ -40,6 +41,9 @@ def measure(
         batches: masked validation texts.
         ctx: asked between batches whether to go on.
         teacher, distance: what is distilled from; both or neither.
+
+    Raises:
+        InputError: nothing is masked in any batch.
     """
     training, device = lm.model.training, lm.model.device
     lm.model.eval()
@@ -65,6 +69,11 @@ def measure(
                     kd_places += len(where)
     finally:
         lm.model.train(training)
+    if not places:
+        raise InputError(
+            f"The validation texts hold no token that the teacher knows ({tokens:,} special and unknown ones).",
+            hint="Give more text, or choose a teacher that knows the script of corpus.sources.",
+        )
     return Measured(mlm / places, kd / kd_places if distance is not None else None, 100 * correct / places, tokens)
 
 

@@ -65,7 +65,7 @@ class LiveProbe:
             Stopped: the user wants the run to end.
         """
         tokens = micro_batch_tokens(lm)
-        features = unit_features(lm, self._encoded, tokens, ctx or Quiet()).double().cpu()
+        features = unit_features(lm, self._encoded, tokens, ctx or Quiet()).cpu().double()
         fitted = len(self._targets)
         scores = ridge_scores(features[:fitted], self._targets, features[fitted:])
         labels = [self._labels[number] for number in scores.argmax(-1).tolist()]

@@ -1,6 +1,6 @@
 """Train the sample's teacher: a tokenizer and a small BERT over the four texts, by masked-language modelling.
 
-Run it with `python -m resources.sample.train_teacher`. It takes about ten minutes on two cores and writes
+Run it with `python -m resources.sample.train_teacher`. It takes ten to fifteen minutes on two cores and writes
 `resources/sample/teacher/`; the same seed and number of threads on the same machine give the same file.
 """
 
