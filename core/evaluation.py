@@ -19,7 +19,7 @@ from core.distillation.validation import Measured, measure
 from core.models import LanguageModel, load
 from core.preflight import check
 from core.recipe import Recipe, Task
-from core.resolve import resolve
+from core.resolve import resolve, set_up_torch
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
 from core.tasks.kinds import kind_of
@@ -122,6 +122,7 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
     )
     lm, has_head = load(model)
     recipe = resolve(recipe, checked.family, checked.sizes)
+    set_up_torch(recipe.schedule)
     device = recipe.schedule.device
     parameters = sum(lm.parameters.values())
     found: dict[str, Any] = {"parameters": parameters, "megabytes": megabytes(parameters)}

@@ -33,6 +33,9 @@ def run(work: Workspace) -> dict[str, Any]:
     lm = work.model_after([])
     try:
         if not any(work.finished(name) for name in work.stages):
+            # What a hub set holds shows only when it is read: before anything is trained on.
+            work.ctx.begin(work.stages[0])
+            work.tasks, work.corpus  # noqa: B018 (reading is the point)
             _report_size(work, "teacher", lm)
         for name in work.stages:
             if name == EVALUATE:

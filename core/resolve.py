@@ -63,6 +63,15 @@ def adaptation_rate(given: float | str, *, fresh_head: bool) -> float:
     return 3e-4 if fresh_head else 5e-5
 
 
+def set_up_torch(schedule: Schedule) -> None:
+    """Give torch the threads of a resolved schedule, and on the CPU sums that come out the same every time."""
+    if isinstance(schedule.threads, int):
+        torch.set_num_threads(schedule.threads)
+    torch.use_deterministic_algorithms(schedule.device == "cpu", warn_only=True)
+    # Nothing here reads memory that it hasn't written: filling it first would only cost time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
 def _schedule(schedule: Schedule) -> Schedule:
     device = schedule.device
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

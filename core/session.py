@@ -82,10 +82,8 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
 
 
 def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) -> dict[str, Any]:
-    import torch
-
     from core.pipeline import run
-    from core.resolve import resolve
+    from core.resolve import resolve, set_up_torch
     from core.workspace import Workspace
 
     recipe = resolve(recipe, checked.family, checked.sizes)
@@ -96,11 +94,7 @@ def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) 
     stages = [stage.name for stage in sizes.stages]
     work = Workspace(folder, recipe, checked, ctx, stages)
     ctx.resume_at(*_last_mark(work))
-    if isinstance(recipe.schedule.threads, int):
-        torch.set_num_threads(recipe.schedule.threads)
-    torch.use_deterministic_algorithms(recipe.schedule.device == "cpu", warn_only=True)
-    # Nothing here reads memory that it hasn't written: filling it first would only cost time.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    set_up_torch(recipe.schedule)
     return run(work)
 
 

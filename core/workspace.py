@@ -79,9 +79,9 @@ class Workspace:
         """The live downstream curve."""
         return LiveScores(self.recipe.tasks, self.tasks, self.recipe.seed)
 
-    def data(self, lm: LanguageModel) -> TextData:
-        """The corpus as this model reads it."""
-        return text_data(lm, self.corpus, self.recipe, self.folder.cache, self.ctx)
+    def data(self, lm: LanguageModel, teacher: LanguageModel | None = None) -> TextData:
+        """The corpus as this model reads it, with its teacher beside it where it has one."""
+        return text_data(lm, self.corpus, self.recipe, self.folder.cache, self.ctx, teacher)
 
     # Stages on disk
 
@@ -166,21 +166,33 @@ class Workspace:
         return max(earlier, peak_memory())
 
 
-def text_data(lm: LanguageModel, corpus: PreparedCorpus, recipe: Recipe, cache: Path, ctx: Context) -> TextData:
+def text_data(
+    lm: LanguageModel,
+    corpus: PreparedCorpus,
+    recipe: Recipe,
+    cache: Path,
+    ctx: Context,
+    teacher: LanguageModel | None = None,
+) -> TextData:
     """A prepared corpus as a model reads it, tokenised into `cache`."""
     tokenizer: PreTrainedTokenizerBase = lm.tokenizer
     length = min(recipe.corpus.max_length, lm.max_length)
     train, validation = (
         tokenise(texts, tokenizer.backend_tokenizer, length, cache, ctx) for texts in (corpus.train, corpus.validation)
     )
-    return TextData(train, validation, tokenizer, recipe.seed, micro_tokens(lm, recipe.schedule.device))
+    return TextData(train, validation, tokenizer, recipe.seed, micro_tokens(lm, recipe.schedule.device, teacher))
 
 
-def micro_tokens(lm: LanguageModel, device: str) -> int:
+def micro_tokens(lm: LanguageModel, device: str, teacher: LanguageModel | None = None) -> int:
     """Largest padded size of a micro-batch: by operations, from sizes alone, so that it is the same everywhere."""
-    parts = lm.parameters
-    # A step runs a student of this size forward and backward, and a teacher forward.
-    operations = 2 * (parts["attention"] + parts["feed_forward"]) * 4
+    # Forward and backward are three times forward; a teacher runs forward only.
+    operations = 2 * (3 * _multiplied(lm) + (_multiplied(teacher) if teacher is not None else 0))
     budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE)
     logits = _LOGITS / lm.sizes.vocabulary / MASKED_SHARE
     return int(max(256, min(_MOST_TOKENS, budget / operations, logits)))
+
+
+def _multiplied(lm: LanguageModel) -> int:
+    """Parameters that every token is multiplied with; the decoder only meets the masked ones."""
+    parts = lm.parameters
+    return parts["attention"] + parts["feed_forward"] + int(MASKED_SHARE * lm.sizes.vocabulary * lm.sizes.hidden)

@@ -1,6 +1,9 @@
 """Scores against values worked out by hand."""
 
+import random
+
 import pytest
+from sklearn.metrics import f1_score
 
 from core.tasks.kinds import KINDS
 from core.tasks.scores import accuracy, entity_f1, macro_f1, main_score, score, tag_f1
@@ -16,6 +19,14 @@ def test_macro_f1_counts_a_label_that_is_never_given_as_zero() -> None:
     assert macro_f1(["a", "a", "a", "b"], ["a"] * 4) == pytest.approx(100 * 6 / 7 / 2)
     assert macro_f1(["a", "a"], ["b", "b"]) == 0
     assert macro_f1(["a", "a"], ["a", "a"]) == 100
+
+
+def test_macro_f1_is_that_of_scikit_learn() -> None:
+    draw = random.Random(4)
+    for _ in range(20):
+        gold, given = (draw.choices("abcd", k=draw.randint(1, 12)) for _ in range(2))
+        given = (given * 12)[: len(gold)]
+        assert macro_f1(gold, given) == pytest.approx(100 * f1_score(gold, given, average="macro", zero_division=0))
 
 
 def test_entity_f1_wants_boundaries_and_type() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from core.tasks.kinds import KINDS
@@ -14,10 +16,13 @@ Tags = Sequence[Sequence[str]]
 
 
 def macro_f1(gold: Labels, predicted: Labels) -> float:
-    """Mean F1 of all labels that occur on either side; a label that is never right counts 0."""
-    from sklearn.metrics import f1_score
+    """Mean F1 of all labels that occur on either side; a label that is never right counts 0.
 
-    return 100 * float(f1_score(gold, predicted, average="macro", zero_division=0))
+    scikit-learn's `f1_score(average="macro")`, without the seconds that its import takes.
+    """
+    right = Counter(label for label, guess in zip(gold, predicted, strict=True) if label == guess)
+    named = Counter(gold) + Counter(predicted)
+    return 100 * fmean(2 * right[label] / count for label, count in sorted(named.items()))
 
 
 def entity_f1(gold: Tags, predicted: Tags) -> float:
