@@ -119,7 +119,7 @@ def test_a_batch_without_masks_adds_nothing_and_none_at_all_is_refused() -> None
     empty = replace(batches()[0], positions=PLACES[:0], labels=PLACES[:0])
     assert torch.equal(importance(lm, [*batches(), empty], Quiet()), importance(lm, batches(), Quiet()))
     for nothing in ([], [empty]):
-        with pytest.raises(InputError, match=r"no masked token.*corpus\.sources"):
+        with pytest.raises(InputError, match=r"no token that the teacher knows.*corpus\.sources"):
             importance(lm, nothing, Quiet())
 
 
