@@ -1,0 +1,1 @@
+"""The window: Qt and pyqtgraph over the torch-free rooms of `core`."""

@@ -1,0 +1,132 @@
+"""Numbers and names as people read them, in their own locale and language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
+
+MISSING = "–"
+
+_STAGES = {
+    "adapt": QT_TRANSLATE_NOOP("Stages", "Adapt the teacher"),
+    "vocabulary": QT_TRANSLATE_NOOP("Stages", "Keep the words"),
+    "layers": QT_TRANSLATE_NOOP("Stages", "Drop layers"),
+    "feed_forward": QT_TRANSLATE_NOOP("Stages", "Prune units"),
+    "hidden": QT_TRANSLATE_NOOP("Stages", "Narrow the width"),
+    "evaluate": QT_TRANSLATE_NOOP("Stages", "Compare"),
+}
+_KINDS = {
+    "topic": QT_TRANSLATE_NOOP("Tasks", "Topics"),
+    "sentiment": QT_TRANSLATE_NOOP("Tasks", "Sentiment"),
+    "ner": QT_TRANSLATE_NOOP("Tasks", "Names"),
+    "pos": QT_TRANSLATE_NOOP("Tasks", "Parts of speech"),
+}
+_METRICS = {
+    "f1": QT_TRANSLATE_NOOP("Metrics", "F1"),
+    "macro_f1": QT_TRANSLATE_NOOP("Metrics", "macro F1"),
+    "accuracy": QT_TRANSLATE_NOOP("Metrics", "accuracy"),
+}
+_PARTS = {
+    "embeddings": QT_TRANSLATE_NOOP("Parts", "words"),
+    "attention": QT_TRANSLATE_NOOP("Parts", "attention"),
+    "feed_forward": QT_TRANSLATE_NOOP("Parts", "feed-forward"),
+    "head": QT_TRANSLATE_NOOP("Parts", "prediction head"),
+}
+
+
+def _named(context: str, names: Mapping[str, str], name: str) -> str:
+    return QCoreApplication.translate(context, names[name]) if name in names else name.replace("_", " ")
+
+
+def stage_name(name: str) -> str:
+    """A stage's plain name: short enough for the strip."""
+    return _named("Stages", _STAGES, name)
+
+
+def kind_name(kind: str) -> str:
+    """A kind of task."""
+    return _named("Tasks", _KINDS, kind)
+
+
+def metric_name(metric: str) -> str:
+    """A metric."""
+    return _named("Metrics", _METRICS, metric)
+
+
+def part_name(part: str) -> str:
+    """A part of the model, as sizes are told by."""
+    return _named("Parts", _PARTS, part)
+
+
+def count(number: int) -> str:
+    """A whole number: 43,244."""
+    return QLocale().toString(number)
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number with so many decimals; a dash where there is none."""
+    return MISSING if value is None else QLocale().toString(float(value), "f", digits)
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """A share: 91.8 %."""
+    return MISSING if fraction is None else f"{number(100 * fraction, digits)} %"
+
+
+def parameters(value: float | None) -> str:
+    """A number of parameters: 22.8 M."""
+    if value is None:
+        return MISSING
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        # A number that would be rounded up to 1000 belongs to the next unit.
+        if value >= size * 0.99995:
+            return f"{number(value / size, 1 if value / size < 99.95 else 0)} {unit}"
+    return number(value, 0)
+
+
+def megabytes(value: float | None) -> str:
+    """A size from megabytes: 91.2 MB, 1.1 GB."""
+    if value is None:
+        return MISSING
+    if value >= 999.5:
+        return f"{number(value / 1000)} GB"
+    return f"{number(value, 1 if value < 99.95 else 0)} MB"
+
+
+def bytes_size(value: int) -> str:
+    """A size from bytes: 6.0 MB, 12 kB."""
+    return megabytes(value / 1e6) if value >= 1e5 else f"{number(value / 1e3, 0 if value >= 1e4 else 1)} kB"
+
+
+def duration(seconds: float | None) -> str:
+    """A time in its two largest units: 1 h 05 min."""
+    if seconds is None:
+        return MISSING
+    whole = round(seconds)
+    if whole < 60:
+        return QCoreApplication.translate("Durations", "{} s").format(count(whole))
+    if whole < 3600:
+        return QCoreApplication.translate("Durations", "{} min {:02d} s").format(whole // 60, whole % 60)
+    return QCoreApplication.translate("Durations", "{} h {:02d} min").format(whole // 3600, whole % 3600 // 60)
+
+
+def roughly(seconds: float | None) -> str:
+    """A time that is only guessed, without false exactness: about 3 min."""
+    if seconds is None:
+        return MISSING
+    if seconds < 55:
+        return QCoreApplication.translate("Durations", "about {} s").format(max(5, 5 * round(seconds / 5)))
+    if seconds < 55 * 60:
+        return QCoreApplication.translate("Durations", "about {} min").format(max(1, round(seconds / 60)))
+    return QCoreApplication.translate("Durations", "about {} h").format(number(seconds / 3600))
+
+
+def score(found: Mapping[str, Any]) -> str:
+    """A task's score over seeds: 81.4 ± 0.6 (3 seeds)."""
+    seeds = len(found.get("runs", ()))
+    mean = number(found.get("mean"))
+    if found.get("sd") is None:
+        return QCoreApplication.translate("Scores", "{} (1 seed)").format(mean)
+    return QCoreApplication.translate("Scores", "{} ± {} ({} seeds)").format(mean, number(found["sd"]), seeds)
