@@ -44,8 +44,8 @@ CHECKS = ("ruff check .", "ruff format --check .", "mypy")
 # What an environment does not survive a change of: the Python's version, and the folder (its scripts name it).
 MADE_FOR = [".".join(map(str, sys.version_info[:2])), ROOT]
 
-# The words that open the window and start the sample run in it; None until there is a window.
-WINDOW = None
+# The words that open the window and start the sample run in it.
+WINDOW = ["--sample"]
 
 # Opening the application loads the platform plugin, which needs more libraries than the import alone.
 QT_PROBE = "from PySide6.QtWidgets import QApplication; QApplication([])"
@@ -104,7 +104,7 @@ def main_job(words: list, headless: bool) -> int:
     """Run the built-in sample, in the window where there is one to be seen."""
     make_environment()
     screen = not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if WINDOW and screen and not headless:
+    if screen and not headless:
         require_qt("")
         return hand_over([MONOGLOT, *WINDOW])
     return hand_over([MONOGLOT, "sample", *words])

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import shlex
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.errors import InputError, Stopped
+from core.fault_log import log_own_fault
+from core.terminal import forget
 from core.wording import clean
 
 if TYPE_CHECKING:
@@ -23,22 +23,25 @@ if TYPE_CHECKING:
 DONE, OUR_FAULT, BAD_INPUT, STOPPED = 0, 1, 2, 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] | None = None) -> int:
     """Run one command and return its exit status.
 
     Args:
         arguments: what follows the program's name; None: what the process was given.
+        window: opens the window, with the sample's run started or not, and gives the exit status; called where no
+            command is named. It is handed in, as nothing here may know of the window.
     """
     _make_printable(sys.stdout, sys.stderr)
     parser = _parser()
     options = argparse.Namespace()
     try:
         parser.parse_args(arguments, options)
-        if options.command is None:
-            sys.stderr.write("The window is not part of this version yet; these are the commands.\n\n")
-            parser.print_help()
-        else:
+        if options.command is not None:
             options.command(options)
+        elif window is not None:
+            return window(options.sample)
+        else:
+            parser.print_help()
         sys.stdout.flush()
     except InputError as error:
         for fault in error.faults:
@@ -47,15 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Stopped, KeyboardInterrupt):
         return STOPPED
     except BrokenPipeError:
-        _forget(sys.stdout)
+        forget(sys.stdout)
     except Exception:
-        return _own_fault(getattr(options, "out", None))
+        fault = log_own_fault(getattr(options, "out", None))
+        _complain(fault.problem, fault.hint)
+        return OUR_FAULT
     return DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="monoglot", description="Makes a small model of one language out of a multilingual one.")
+    parser = _Parser(
+        prog="monoglot",
+        description="Makes a small model of one language out of a multilingual one. Without a command: in a window.",
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    parser.add_argument("--sample", action="store_true", help="open the window and start the built-in sample in it")
     parser.set_defaults(command=None)
     words = parser.add_subparsers(title="commands", metavar="COMMAND")
 
@@ -210,7 +219,8 @@ def _export(options: argparse.Namespace) -> None:
     from core.export.huggingface import export_student
     from core.run import RunFolder
 
-    export_student(RunFolder(options.run), options.out)
+    with _following("export") as ctx:
+        export_student(RunFolder(options.run), options.out, ctx)
     print(clean(options.out.absolute()))
 
 
@@ -311,36 +321,11 @@ def _note(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _own_fault(folder: Path | None) -> int:
-    """Keep the traceback, tell where; nobody reads one on a terminal."""
-    import appdirs
-
-    trace = f"{time.strftime('%Y-%m-%d %H:%M:%S')} monoglot {shlex.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
-    places = [Path(appdirs.user_log_dir("monoglot", False)) / "error.log"]
-    if folder is not None and (folder / "recipe.original.toml").is_file():
-        places.insert(0, folder / "error.log")
-    for place in places:
-        with contextlib.suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with open(place, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(trace)
-            _complain("Something went wrong inside Monoglot; this is not your fault.", f"The details are in {place}.")
-            return OUR_FAULT
-    _complain("Something went wrong inside Monoglot, and no log can be written.", trace)
-    return OUR_FAULT
-
-
 def _make_printable(*streams: Any) -> None:
     """Letters that a terminal's encoding lacks are spelt out, instead of ending the command."""
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _forget(stream: Any) -> None:
-    """Nobody reads any more: keep Python from complaining about it at its end."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

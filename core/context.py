@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from core.events import Event
@@ -32,6 +33,47 @@ class Quiet:
 
     def check(self) -> None:
         """Go on."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Drop the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The context of a part of some work, whose progress goes on from what was done before."""
+
+    ctx: Context
+    before: int
+    """Units of the whole work that are done when the part begins."""
+    total: int
+    """Units of the whole work."""
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+        self.ctx.emit(event)
+
+    def check(self) -> None:
+        """Ask the whole work's context."""
+        self.ctx.check()
+
+    def progress(self, done: int, total: int) -> None:
+        """Report what is done of the whole."""
+        self.ctx.progress(self.before + done, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """The context of work whose progress is told in other units."""
+
+    ctx: Context
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+        self.ctx.emit(event)
+
+    def check(self) -> None:
+        """Ask the work's context."""
+        self.ctx.check()
 
     def progress(self, done: int, total: int) -> None:
         """Drop the report."""

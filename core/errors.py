@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,13 @@ class Fault:
 
     problem: str
     hint: str
+    key: str = ""
+    """The recipe's key that it is about, such as "targets.layers", "tasks.ner.source", or "tasks[0].kind" where the
+    task's name can't be relied on; empty where it is about none."""
+
+    def about(self, key: str) -> Fault:
+        """The fault, about `key` unless it says itself what it is about."""
+        return self if self.key else replace(self, key=key)
 
 
 class InputError(Exception):
@@ -20,9 +28,9 @@ class InputError(Exception):
     Holds one fault or several: all that were found, so that they can be mended at once.
     """
 
-    def __init__(self, problem: str, *, hint: str) -> None:
+    def __init__(self, problem: str, *, hint: str, key: str = "") -> None:
         super().__init__(problem)
-        self.faults: tuple[Fault, ...] = (Fault(problem, hint),)
+        self.faults: tuple[Fault, ...] = (Fault(problem, hint, key),)
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> InputError:
@@ -34,6 +42,15 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(f"{fault.problem} ({fault.hint})" for fault in self.faults)
+
+
+@contextlib.contextmanager
+def gathering(faults: list[Fault], key: str = "") -> Iterator[None]:
+    """What is found wrong inside joins `faults` instead of ending the work; `key` is what it is about."""
+    try:
+        yield
+    except InputError as error:
+        faults.extend(fault.about(key) for fault in error.faults)
 
 
 class Stopped(Exception):

@@ -47,7 +47,7 @@ def run(work: Workspace) -> dict[str, Any]:
             _evaluate(lm, work)
     except Stopped as stopped:
         if stopped.keep_best:
-            _write_student(work, best_model(work.training) if work.training and work.training.best else lm, {})
+            _keep_best(work, lm)
         raise
     results = _results(work)
     write_json(work.folder.results, results)
@@ -203,6 +203,14 @@ def _rate(reports: list[dict[str, Any]]) -> float | None:
     """Non-padding tokens a second of distillation steps; None where there was no second step."""
     seconds = sum(report["timed_seconds"] for report in reports)
     return sum(report["timed_tokens"] for report in reports) / seconds if seconds else None
+
+
+def _keep_best(work: Workspace, lm: LanguageModel) -> None:
+    """Write the best model so far as the student; before anything was made smaller or taught there is none."""
+    if work.training is not None and work.training.best:
+        _write_student(work, best_model(work.training), {})
+    elif work.finished(work.stages[0]):
+        _write_student(work, lm, {})
 
 
 def _write_student(work: Workspace, lm: LanguageModel, results: dict[str, Any]) -> None:

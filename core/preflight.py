@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.analysis.size import target_faults
 from core.corpus.reading import corpus_faults
-from core.errors import Fault, InputError
+from core.errors import Fault, InputError, gathering
 from core.families import Family, Sizes, family_of
 from core.languages import check_language
-from core.recipe import Recipe
-from core.sources import check_model_folder, model_folder
+from core.recipe import Recipe, parse
+from core.sources import check_model_folder, downloaded, local_folder, model_folder
 from core.tasks.data import task_faults
+from core.teachers import known_teacher
 
 _STAGES = 5
 """Models that a run keeps beside its checkpoint, at most."""
+_TEACHER = "teacher.model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +44,113 @@ def check(recipe: Recipe, base: Path) -> Checked:
     Raises:
         InputError: all faults at once.
     """
-    faults: list[Fault] = []
-    checked: Checked | None = None
-    try:
-        check_language(recipe.language.code)
-    except InputError as error:
-        faults.extend(error.faults)
-    faults.extend(corpus_faults(recipe.corpus.sources, base))
-    for task in recipe.tasks:
-        faults.extend(task_faults(task.kind, task.source, base, recipe.language.code))
-    try:
+    faults = _faults_beside_the_teacher(recipe, base)
+    with gathering(faults):
         checked = check_teacher(recipe, base)
-    except InputError as error:
-        faults.extend(error.faults)
-    if faults or checked is None:
+    if faults:
         raise InputError.of(faults)
     return checked
 
 
+def recipe_faults(text: str, base: Path) -> tuple[Fault, ...]:
+    """Every fault of a recipe that can be found without the network; none where it may run.
+
+    Of what is on the hub only the form of its name is checked, and a teacher's sizes where they are known here.
+
+    Args:
+        text: the recipe's TOML.
+        base: what its relative paths are taken from.
+    """
+    try:
+        recipe = parse(text)
+    except InputError as error:
+        return error.faults
+    faults = _faults_beside_the_teacher(recipe, base)
+    with gathering(faults, _TEACHER):
+        teacher = teacher_here(recipe.teacher.model, base)
+        if teacher is not None:
+            faults += _misfits(recipe, teacher.sizes, teacher.has_head)
+    return tuple(faults)
+
+
 def check_teacher(recipe: Recipe, base: Path) -> Checked:
-    """Check the teacher and whether the targets suit it.
+    """Check the teacher and whether the targets suit it; downloads a hub teacher.
 
     Raises:
         InputError: all faults at once.
     """
-    folder = model_folder(recipe.teacher.model, base)
-    config = check_model_folder(folder)
+    faults: list[Fault] = []
+    with gathering(faults, _TEACHER):
+        folder = model_folder(recipe.teacher.model, base)
+        config = check_model_folder(folder)
+        family, sizes = _measured(config)
+        faults += _misfits(recipe, sizes, _has_head(folder, family))
+    if faults:
+        raise InputError.of(faults)
+    return Checked(folder, config, family, sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherHere:
+    """What this machine knows of a teacher."""
+
+    family: Family
+    sizes: Sizes
+    has_head: bool | None
+    """Whether it has a masked-language head; None where only its weights could tell."""
+    on_this_machine: bool
+    """Whether its weights are here."""
+
+
+def teacher_here(source: str, base: Path) -> TeacherHere | None:
+    """What is known of a teacher without asking the hub; None where that is nothing.
+
+    Args:
+        source: `teacher.model` of a recipe.
+        base: what relative paths are taken from.
+
+    Raises:
+        InputError: there is no such folder or it can't be used, or no model of the hub can have this name.
+    """
+    folder = local_folder(source, base)
+    cached = downloaded(source) if folder is None else None
+    if folder is None and cached is not None and any(cached.glob("*.safetensors")):
+        folder = cached
+    if folder is not None:
+        family, sizes = _measured(check_model_folder(folder))
+        return TeacherHere(family, sizes, _has_head(folder, family), on_this_machine=True)
+    known = known_teacher(source)
+    if known is not None:
+        # Every known teacher is a masked language model.
+        return TeacherHere(*_measured(known.config), has_head=True, on_this_machine=False)
+    if cached is not None:
+        config = check_model_folder(cached, weights=False)
+        return TeacherHere(*_measured(config), has_head=None, on_this_machine=False)
+    return None
+
+
+def _faults_beside_the_teacher(recipe: Recipe, base: Path) -> list[Fault]:
+    """What is wrong with language, corpus and tasks."""
+    faults: list[Fault] = []
+    with gathering(faults, "language.code"):
+        check_language(recipe.language.code)
+    faults += [fault.about("corpus.sources") for fault in corpus_faults(recipe.corpus.sources, base)]
+    for task in recipe.tasks:
+        found = task_faults(task.kind, task.source, base, recipe.language.code)
+        faults += [fault.about(f"tasks.{task.name}.source") for fault in found]
+    return faults
+
+
+def _measured(config: Mapping[str, Any]) -> tuple[Family, Sizes]:
     family = family_of(config)
-    sizes = family.sizes(config)
+    return family, family.sizes(config)
+
+
+def _misfits(recipe: Recipe, teacher: Sizes, has_head: bool | None) -> list[Fault]:
+    """What the recipe asks of this teacher and can't have."""
     targets = recipe.targets
     faults = target_faults(
-        sizes,
+        teacher,
         layers=targets.layers,
         feed_forward=targets.intermediate_size,
         hidden=targets.hidden_size,
@@ -79,16 +158,15 @@ def check_teacher(recipe: Recipe, base: Path) -> Checked:
         vocabulary=targets.vocabulary_size,
         hidden_reduction=recipe.method.hidden_reduction,
     )
-    if recipe.teacher.adapt_steps == 0 and not _has_head(folder, family):
+    if recipe.teacher.adapt_steps == 0 and has_head is False:
         faults.append(
             Fault(
                 f"The teacher {recipe.teacher.model} has no masked-language head.",
                 "Set teacher.adapt_steps above 0 (a few hundred or more): it trains one on the corpus.",
+                "teacher.adapt_steps",
             )
         )
-    if faults:
-        raise InputError.of(faults)
-    return Checked(folder, config, family, sizes)
+    return faults
 
 
 def _has_head(folder: Path, family: Family) -> bool:

@@ -196,7 +196,7 @@ def from_mapping(content: Mapping[str, Any]) -> Recipe:
     for name, table in _TABLES.items():
         given = content.get(name, {})
         if not isinstance(given, Mapping):
-            faults.append(Fault(f"{name} is {given!r}.", f"Write a table: [{name}]."))
+            faults.append(Fault(f"{name} is {given!r}.", f"Write a table: [{name}].", name))
             continue
         values[name] = _build(table, f"{name}.", {**preset.get(name, {}), **given}, faults)
     values["tasks"] = _tasks(content.get("tasks", []), faults)
@@ -219,7 +219,7 @@ def _preset(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _tasks(given: Any, faults: list[Fault]) -> tuple[Task, ...]:
     """The tasks, each named after its kind where it has no name."""
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
-        faults.append(Fault(f"tasks is {given!r}.", "Write each task as a table of its own: [[tasks]]."))
+        faults.append(Fault(f"tasks is {given!r}.", "Write each task as a table of its own: [[tasks]].", "tasks"))
         return ()
     tasks: list[Task] = []
     for index, entry in enumerate(given):
@@ -228,7 +228,8 @@ def _tasks(given: Any, faults: list[Fault]) -> tuple[Task, ...]:
             continue
         task = task if task.name else replace(task, name=task.kind)
         if task.name in {other.name for other in tasks}:
-            faults.append(Fault(f"Two tasks are called {task.name!r}.", f"Give tasks[{index}] another name."))
+            key = f"tasks[{index}].name"
+            faults.append(Fault(f"Two tasks are called {task.name!r}.", f"Give tasks[{index}] another name.", key))
         tasks.append(task)
     return tuple(tasks)
 
@@ -249,15 +250,17 @@ def _read(
     for key, value in given.items():
         if key not in known:
             allowed = (*known, *skip)
-            faults.append(Fault(f"The recipe has an unknown key {prefix}{key}.", nearest(key, allowed)))
+            hint = nearest(key, allowed)
+            faults.append(Fault(f"The recipe has an unknown key {prefix}{key}.", hint, f"{prefix}{key}"))
             continue
         try:
             values[key] = known[key].metadata["rule"].read(f"{prefix}{key}", value)
         except Refused as refused:
-            faults.append(refused.fault)
+            faults.append(refused.fault.about(f"{prefix}{key}"))
     for key, entry in known.items():
         if entry.default is MISSING and key not in given:
-            faults.append(Fault(f"The recipe lacks {prefix}{key}.", "Add it; the README lists every key."))
+            hint = "Add it; the README lists every key."
+            faults.append(Fault(f"The recipe lacks {prefix}{key}.", hint, f"{prefix}{key}"))
     return values
 
 
@@ -291,23 +294,29 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML text that `parse` reads back to an equal recipe."""
-    lines = [f"name = {_value(recipe.name)}", f"seed = {recipe.seed}"]
-    for name in _TABLES:
-        lines += ["", f"[{name}]", *_lines(getattr(recipe, name))]
-    for task in recipe.tasks:
-        lines += ["", "[[tasks]]", *_lines(task)]
-    return "\n".join(lines) + "\n"
+    content: dict[str, Any] = {"name": recipe.name, "seed": recipe.seed}
+    content |= {name: _entries(getattr(recipe, name)) for name in _TABLES}
+    return mapping_to_toml({**content, "tasks": [_entries(task) for task in recipe.tasks]})
 
 
-def _lines(table: Any) -> list[str]:
+def mapping_to_toml(content: Mapping[str, Any]) -> str:
+    """A recipe's content as TOML text: what it says, in the order of the recipe's tables, and nothing else."""
+    lines = [f"{key} = {_value(value)}" for key, value in content.items() if key not in (*_TABLES, "tasks")]
+    tables = [(f"[{name}]", content[name]) for name in _TABLES if name in content]
+    for header, table in [*tables, *(("[[tasks]]", task) for task in content.get("tasks", ()))]:
+        lines += ["", header, *(f"{key} = {_value(value)}" for key, value in table.items())]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _entries(table: Any) -> dict[str, Any]:
     values = ((entry.name, getattr(table, entry.name)) for entry in fields(table))
-    return [f"{key} = {_value(value)}" for key, value in values if value is not None]
+    return {key: value for key, value in values if value is not None}
 
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
         # TOML's basic strings are JSON's, but that TOML wants DEL escaped too.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return "[" + ", ".join(_value(entry) for entry in value) + "]"
     return repr(value)

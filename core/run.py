@@ -178,6 +178,8 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the run's lock; the system frees it however the process ends.
 
+        What an earlier process was asked is forgotten, a wish that is younger than the lock is kept.
+
         Raises:
             InputError: another process holds it.
         """
@@ -193,6 +195,9 @@ class RunFolder:
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
             file.flush()
+            with contextlib.suppress(FileNotFoundError):
+                if self.control.stat().st_mtime_ns < os.fstat(file.fileno()).st_mtime_ns:
+                    self.control.unlink()
             yield
         finally:
             file.close()
@@ -274,6 +279,8 @@ class RunContext:
         """`on_event(event)` also gets every event, for a terminal's progress."""
         self.folder = folder
         self.stop_signal = False
+        self.loading = False
+        """Whether nothing has begun yet, so that the run can end at any point."""
         self._log = EventLog(folder.events)
         self._listen = on_event or (lambda event: None)
         self._work_before = 0.0
@@ -282,8 +289,8 @@ class RunContext:
         self._asked = 0.0
         self._reported = 0.0
         self._stage_start: tuple[float, int] | None = None
-        self._status = Status(state="running", pid=os.getpid())
-        folder.control.unlink(missing_ok=True)
+        self.status = Status(state="running", pid=os.getpid())
+        """As it was last written."""
 
     def resume_at(self, events_length: int, seconds: float) -> None:
         """Take up a run whose last safe point was at this length of the log, after these seconds of work."""
@@ -308,7 +315,7 @@ class RunContext:
     def begin(self, stage: str) -> None:
         """The stage that progress is about from now on."""
         self._stage_start = None
-        self.set_status(replace(self._status, state="running", stage=stage, done=0, total=0, eta_seconds=None))
+        self.set_status(replace(self.status, state="running", stage=stage, done=0, total=0, eta_seconds=None))
 
     def progress(self, done: int, total: int) -> None:
         """Report how far the stage is; written at most twice a second. The ETA is from this process's own pace."""
@@ -321,8 +328,8 @@ class RunContext:
         since, first = self._stage_start
         eta = (now - since) / (done - first) * (total - done) if done > first else None
         eta = None if eta is None else round(eta, 1)
-        self.set_status(replace(self._status, done=done, total=total, eta_seconds=eta))
-        self.emit(Progress(stage=self._status.stage, done=done, total=total, eta_seconds=eta))
+        self.set_status(replace(self.status, done=done, total=total, eta_seconds=eta))
+        self.emit(Progress(stage=self.status.stage, done=done, total=total, eta_seconds=eta))
 
     def check(self) -> None:
         """Honour the user's wish, if there is one.
@@ -336,28 +343,29 @@ class RunContext:
         if now - self._asked < _CONTROL_SECONDS:
             return
         self._asked = now
-        word = self._take_wish()
+        word = self.take_wish()
         if word == "pause":
-            word = self._wait()
+            word = self.wait()
         if word in ("stop", "stop_keep_best"):
             raise Stopped(keep_best=word == "stop_keep_best")
 
-    def _wait(self) -> str:
+    def wait(self) -> str:
         """Stay paused until another wish; returns it."""
         start = time.monotonic()
         self.emit(Message(level="info", text="Paused."))
-        self.set_status(replace(self._status, state="paused"))
+        self.set_status(replace(self.status, state="paused"))
         word = ""
         while word not in ("resume", "stop", "stop_keep_best"):
             time.sleep(_CONTROL_SECONDS / 2)
-            word = "stop" if self.stop_signal else self._take_wish()
+            word = "stop" if self.stop_signal else self.take_wish()
         self._paused += time.monotonic() - start
         if word == "resume":
-            self.set_status(replace(self._status, state="running"))
+            self.set_status(replace(self.status, state="running"))
             self.emit(Message(level="info", text="Going on."))
         return word
 
-    def _take_wish(self) -> str:
+    def take_wish(self) -> str:
+        """The user's wish, which is then no longer in `control`; empty where there is none."""
         # Moved away first: a wish that is written between reading and deleting would be lost.
         taken = self.folder.path / ".control.taken"
         try:
@@ -370,12 +378,12 @@ class RunContext:
 
     def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
         """Write how the process ended."""
-        self.set_status(replace(self._status, state=state, eta_seconds=None, error=error, hint=hint))
+        self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
         self._log.close()
 
     def set_status(self, status: Status) -> None:
         """Write status.json."""
-        self._status = status
+        self.status = status
         write_json(self.folder.status, {name: getattr(status, name) for name in Status.__dataclass_fields__})
 
 

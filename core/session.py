@@ -15,6 +15,7 @@ from typing import Any
 from core.analysis.preview import recipe_sizes
 from core.errors import InputError, Stopped
 from core.events import Done, Event, State
+from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
 from core.recipe import Recipe, absolute, parse, to_toml
 from core.run import RunContext, RunFolder, Status, settle_folder
@@ -82,11 +83,12 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
 
 
 def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) -> dict[str, Any]:
-    from core.pipeline import run
-    from core.resolve import resolve, set_up_torch
-    from core.workspace import Workspace
+    with heeding(ctx):
+        from core.pipeline import run
+        from core.resolve import resolve, set_up_torch
+        from core.workspace import Workspace
 
-    recipe = resolve(recipe, checked.family, checked.sizes)
+        recipe = resolve(recipe, checked.family, checked.sizes)
     # Resuming must find the very same choices, whatever the machine would choose by then.
     write_atomic(folder.recipe, to_toml(recipe).encode())
     settle_folder(folder)
@@ -94,6 +96,7 @@ def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) 
     stages = [stage.name for stage in sizes.stages]
     work = Workspace(folder, recipe, checked, ctx, stages)
     ctx.resume_at(*_last_mark(work))
+    hold(ctx)
     set_up_torch(recipe.schedule)
     return run(work)
 
@@ -151,7 +154,7 @@ def _disk_is_full(fault: Exception) -> bool:
 
 @contextlib.contextmanager
 def _signals(ctx: RunContext) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM stops the run in order, the second one at once."""
+    """The first Ctrl-C or SIGTERM stops the run in order, the second one at once; while it loads, the first does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -159,9 +162,11 @@ def _signals(ctx: RunContext) -> Iterator[None]:
     before = {name: signal.getsignal(name) for name in names}
 
     def handle(number: int, frame: Any) -> None:
-        if ctx.stop_signal:
-            raise KeyboardInterrupt
+        at_once = ctx.stop_signal or ctx.loading
+        # Also where it raises: an import that swallows the exception must not swallow the wish.
         ctx.stop_signal = True
+        if at_once:
+            raise KeyboardInterrupt
 
     for name in names:
         signal.signal(name, handle)

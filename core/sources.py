@@ -58,15 +58,35 @@ def download(name: str, patterns: list[str]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise InputError(
-            f"The hub has no model {name!r} (or it isn't open to you).",
-            hint="Check the name on huggingface.co, or give a local folder.",
-        ) from error
+        raise _no_model(name) from error
     except (LocalEntryNotFoundError, OSError) as error:
         raise InputError(
             f"The model {name!r} is not on this machine and the hub can't be reached.",
             hint="Connect to the internet once, or copy the model's folder here and give its path.",
         ) from error
+
+
+def downloaded(name: str) -> Path | None:
+    """The folder of a hub model of which this machine has at least config.json; never asks the hub.
+
+    Raises:
+        InputError: no model of the hub can have this name.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(name, "config.json")
+    except HFValidationError as error:
+        raise _no_model(name) from error
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def _no_model(name: str) -> InputError:
+    return InputError(
+        f"The hub has no model {name!r} (or it isn't open to you).",
+        hint="Check the name on huggingface.co, or give a local folder.",
+    )
 
 
 def check_model_folder(folder: Path, *, weights: bool = True) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import resources
+from core.analysis.size import estimate
 from core.sources import check_model_folder, download, local_folder
 
 
@@ -23,8 +24,15 @@ class KnownTeacher:
     """As the hub spells it."""
     languages: int
     """How many languages it was trained on."""
+    pretraining: str
+    """What it read, a key of `resources/pretraining.toml`."""
     config: dict[str, Any]
     """The entries of its config.json that sizes follow from."""
+
+    @property
+    def download_megabytes(self) -> float:
+        """Bytes of its weights in float32, / 1e6, which is about what a download takes."""
+        return estimate(self.config, hidden_reduction="truncate", vocabulary_order="first").teacher.megabytes
 
 
 @cache
@@ -59,6 +67,28 @@ def teacher_config(source: str, base: Path) -> dict[str, Any]:
     if cached is not None:
         return cached
     return check_model_folder(download(source, ["config.json"]), weights=False)
+
+
+def on_this_machine(name: str) -> bool:
+    """Whether the hub's cache holds a model's configuration and all of its weights in safetensors.
+
+    Args:
+        name: what it is called on the hub; the same model under another name is another entry of the cache.
+    """
+    from huggingface_hub import constants  # alone: what downloads takes much longer to import
+
+    repository = Path(constants.HF_HUB_CACHE) / "--".join(["models", *name.split("/")])
+    try:
+        commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+        snapshot = repository / "snapshots" / commit
+        if not (snapshot / "config.json").is_file():
+            return False
+        if (snapshot / "model.safetensors").is_file():
+            return True
+        parts = json.loads((snapshot / "model.safetensors.index.json").read_text(encoding="utf-8"))["weight_map"]
+        return all((snapshot / part).is_file() for part in set(parts.values()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nothing there, or a broken index
+        return False
 
 
 def _cached_config(name: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
@@ -197,6 +198,12 @@ class TerminalContext:
         began, first = self._start
         eta = (now - began) / (done - first) * (total - done) if done > first else None
         self._listen(Progress(stage=self._what, done=done, total=total, eta_seconds=eta))
+
+
+def forget(stream: TextIO) -> None:
+    """Nobody reads this stream any more: keep Python from complaining about it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def summary(results: Mapping[str, Any]) -> str:

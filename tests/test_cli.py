@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import build
 from finished_run import RESULTS, events, finished_run, started_run
+from safetensors.torch import load_file, save_file
 from toy_tokenizers import LATIN, model, wordpiece
 
 from core import cli, session
@@ -24,6 +25,7 @@ from core.context import Quiet
 from core.corpus.prepare import prepare
 from core.errors import Fault, InputError, Stopped
 from core.events import Event, Message, Progress, Stage
+from core.export.huggingface import export_student
 from core.export.versions import monoglot_version
 from core.models import LanguageModel, load, save
 from core.run import RunFolder
@@ -256,14 +258,21 @@ def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"monoglot {monoglot_version()}\n"
 
 
-def test_no_word_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_word_opens_the_window_or_prints_the_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened: list[bool] = []
+
+    def window(sample: bool) -> int:
+        opened.append(sample)
+        return 7
+
+    assert [cli.main(words, window) for words in ([], ["--sample"])] == [7, 7]
+    assert opened == [False, True]
     assert cli.main([]) == 0
-    captured = capsys.readouterr()
-    assert "not part of this version" in captured.err
-    assert all(
-        word in captured.out
-        for word in ("run", "estimate", "evaluate", "trim", "export", "report", "compare", "sample")
-    )
+    printed = capsys.readouterr().out
+    words = ("run", "estimate", "evaluate", "trim", "export", "report", "compare", "sample")
+    assert all(word in printed for word in words)
 
 
 # -- estimate --------------------------------------------------------------------------------------------------------
@@ -410,6 +419,43 @@ def test_export_is_a_whole_copy(done: RunFolder, tmp_path: Path, capsys: pytest.
     assert [path.name for path in out.parent.iterdir()] == ["student"]
 
 
+def test_export_shows_its_progress(
+    done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.terminal._LINE_SECONDS", 0)
+    assert cli.main(["export", str(done.path), "--format", "hf", "--out", str(tmp_path / "out")]) == 0
+    size = sum(path.stat().st_size for path in done.student.iterdir())
+    assert f"  {size:,} of {size:,}" in capsys.readouterr().err
+
+
+def test_a_student_that_was_kept_can_be_exported(
+    done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done.status.write_text('{"state": "stopped"}')
+    done.results.unlink()
+    out = tmp_path / "out"
+    assert cli.main(["export", str(done.path), "--format", "hf", "--out", str(out)]) == 0
+    assert load(out)[1]
+
+    weights = load_file(done.student / "model.safetensors")
+    del weights["cls.predictions.transform.dense.weight"]
+    save_file(weights, done.student / "model.safetensors", {"format": "pt"})
+    assert cli.main(["export", str(done.path), "--format", "hf", "--out", str(tmp_path / "other")]) == 2
+    assert "is not whole" in told(capsys)[0]
+    assert not (tmp_path / "other").exists()
+
+
+def test_export_can_be_stopped_and_leaves_nothing(done: RunFolder, tmp_path: Path) -> None:
+    class Impatient(Quiet):
+        def progress(self, done: int, total: int) -> None:
+            raise Stopped
+
+    before = set(tmp_path.iterdir())
+    with pytest.raises(Stopped):
+        export_student(done, tmp_path / "out", Impatient())
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_export_goes_into_an_empty_folder_only(
     done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -426,6 +472,7 @@ def test_export_goes_into_an_empty_folder_only(
     ("spoil", "words"),
     [
         (lambda run: run.status.write_text('{"state": "stopped"}'), "not finished"),
+        (lambda run: (run.status.write_text('{"state": "running"}'), run.results.unlink()), "not finished"),
         (lambda run: (run.student / "README.md").unlink(), "lacks README.md"),
         (lambda run: (run.student / "model.safetensors").write_bytes(b"x" * 100), "can't be read"),
         (lambda run: run.results.write_text('{"student": {"parameters": 7}}'), "instead of 7"),

@@ -368,17 +368,18 @@ def handed_over(launch: ModuleType, set_up: FakeSetUp, monkeypatch: pytest.Monke
     ],
 )
 def test_words_reach_monoglot(launch, handed_over, monkeypatch, words, passed) -> None:
-    monkeypatch.setattr(launch, "WINDOW", None)
+    monkeypatch.setattr(launch.sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert launch.main(words) == 0
     assert handed_over == [[launch.MONOGLOT, *passed]]
 
 
 @pytest.mark.parametrize(
     ("words", "display", "passed"),
-    [([], ":0", ["--window"]), ([], "", ["sample"]), (["--headless"], ":0", ["sample"])],
+    [([], ":0", ["--sample"]), ([], "", ["sample"]), (["--headless"], ":0", ["sample"])],
 )
 def test_the_window_opens_where_it_can_be_seen(launch, handed_over, monkeypatch, words, display, passed) -> None:
-    monkeypatch.setattr(launch, "WINDOW", ["--window"])
     monkeypatch.setattr(launch.sys, "platform", "linux")
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -386,7 +387,7 @@ def test_the_window_opens_where_it_can_be_seen(launch, handed_over, monkeypatch,
     monkeypatch.setattr(launch, "require_qt", asked.append)
     assert launch.main(words) == 0
     assert handed_over == [[launch.MONOGLOT, *passed]]
-    assert asked == ([""] if passed == ["--window"] else [])  # headless, a missing library is no obstacle
+    assert asked == ([""] if passed == ["--sample"] else [])  # headless, a missing library is no obstacle
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a shell script here")

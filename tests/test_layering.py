@@ -27,7 +27,11 @@ def test_no_module_of_core_imports_qt() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["recipe", "events", "run", "families", "sealing", "analysis.size", "analysis.preview", "cli", "teachers"]
+    "module",
+    [
+        *("recipe", "events", "run", "families", "sealing", "analysis.size", "analysis.preview", "cli", "teachers"),
+        *("jobs", "languages", "pretraining", "known_data"),
+    ],
 )
 def test_what_the_window_needs_is_free_of_torch(module: str) -> None:
     heavy = ("torch", "transformers", "datasets", "numpy", "tokenizers")

@@ -226,7 +226,7 @@ def test_a_stopped_one_leaves_no_half_corpus(tmp_path: Path, checks: int) -> Non
 def test_hash_set_equals_a_set() -> None:
     random = np.random.default_rng(0)
     values = [0, 1, 2**64 - 1, *range(256, 256 * 40, 256), *random.integers(0, 2**64, 5000, dtype=np.uint64).tolist()]
-    ours, pythons = prepare_module._HashSet(), set()
+    ours, pythons = prepare_module.HashSet(), set()
     for value in [*values, *values]:
         wanted = (value or 1) not in pythons
         pythons.add(value or 1)

@@ -135,6 +135,26 @@ def test_a_fault_names_key_value_and_what_to_do(text: str, problem: str, hint: s
     assert hint in hints(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("seeds = 3\n[schedul]\n" + LEAST, {"seeds", "schedul"}),
+        (with_lines("corpus", "limits = 1\nmax_length = 1"), {"corpus.limits", "corpus.max_length"}),
+        (LEAST.replace('["sample"]', '["a", " "]'), {"corpus.sources"}),
+        (LEAST.replace('code = "mlt"', ""), {"language.code"}),
+        ("method = 1\n" + LEAST, {"method"}),
+        (LEAST + "[tasks]\n", {"tasks"}),
+        (LEAST + '[[tasks]]\nkind = "ner"\n[[tasks]]\nkind = 1\nsource = "x"\n', {"tasks[0].source", "tasks[1].kind"}),
+        (LEAST + '[[tasks]]\nkind = "ner"\nsource = "x"\n' * 2, {"tasks[1].name"}),
+        ("x", {""}),
+    ],
+)
+def test_a_fault_says_which_key_it_is_about(text: str, keys: set[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    assert {fault.key for fault in caught.value.faults} == keys
+
+
 def test_all_faults_are_told_at_once() -> None:
     text = 'seeds = 3\n[teacher]\nadapt_steps = -1\n[language]\n[method]\nalpha = "half"\n[[tasks]]\nkind = 3\n'
     found = problems(text)

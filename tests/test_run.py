@@ -375,9 +375,18 @@ def test_a_word_that_is_no_wish_is_passed_over(ctx: RunContext) -> None:
 
 def test_an_earlier_process_has_its_wish_to_itself(folder: RunFolder) -> None:
     folder.ask("stop")
-    ctx = RunContext(folder)
-    ctx.check()
-    ctx.finish("finished")
+    os.utime(folder.control, ns=(0, time.time_ns() - 1_000_000_000))
+    with folder.locked():
+        assert not folder.control.exists()
+
+
+def test_a_wish_that_is_younger_than_the_lock_is_kept(folder: RunFolder) -> None:
+    with folder.locked():
+        folder.ask("stop")
+        ctx = RunContext(folder)
+        with pytest.raises(Stopped):
+            ctx.check()
+        ctx.finish("stopped")
 
 
 def test_a_wish_written_while_another_is_taken_is_not_lost(ctx: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,7 @@ def test_a_fault_names_key_value_and_nearest(targets: dict[str, int], problem: s
     (fault,) = target_faults(teacher, **targets, hidden_reduction="truncate")
     assert fault.problem.startswith(problem)
     assert fault.hint == hint
+    assert fault.key == problem.partition(" ")[0]
 
 
 def test_all_faults_come_at_once_and_good_targets_have_none() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.analysis.size import Estimate, estimate
 from core.context import Context
-from core.errors import Fault, InputError
+from core.errors import Fault, InputError, gathering
 from core.languages import check_language
 from core.recipe import Recipe
 from core.sources import MODEL_FILES, check_model_folder, download, local_folder
@@ -30,15 +30,11 @@ def preview(recipe: Recipe, base: Path, ctx: Context, *, count: bool = False) ->
         InputError: an unknown language or teacher, or impossible targets; all faults at once.
     """
     faults: list[Fault] = []
-    try:
+    with gathering(faults, "language.code"):
         check_language(recipe.language.code)
-    except InputError as error:
-        faults.extend(error.faults)
-    try:
+    with gathering(faults, "teacher.model"):
         config = teacher_config(recipe.teacher.model, base)
         sizes = recipe_sizes(config, recipe, recipe.targets.vocabulary_size)
-    except InputError as error:
-        raise InputError.of([*faults, *error.faults]) from None
     if faults:
         raise InputError.of(faults)
     wanted = recipe.targets.vocabulary_size

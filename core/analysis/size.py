@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import Fault, InputError
+from core.errors import Fault, InputError, gathering
 from core.families import Family, Part, Sizes, family_of
 from core.families.heads import resolve_heads
 
@@ -181,16 +181,15 @@ def target_faults(
         Fault(
             f"targets.{key} is {value}, but it must be from 1 to {most}, the teacher's.",
             f"Set targets.{key} to {min(max(value, 1), most)}.",
+            f"targets.{key}",
         )
         for key, value, most in ranges
         if value is not None and not 1 <= value <= most
     ]
     width = teacher.hidden if hidden is None else hidden
     if 1 <= width <= teacher.hidden:
-        try:
+        with gathering(faults):
             resolve_heads(teacher, width, heads, hidden_reduction)
-        except InputError as error:
-            faults.extend(error.faults)
     return faults
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_lines(path: Path, ctx: Context) -> Iterator[str]:
 
     Args:
         path: the file.
-        ctx: asked again and again whether to go on.
+        ctx: asked again and again whether to go on; progress is in bytes of the file as it is on disk.
 
     Raises:
         InputError: the file can't be read, is not text or not in its encoding, or has no line ends.
@@ -45,7 +46,8 @@ def read_lines(path: Path, ctx: Context) -> Iterator[str]:
     since_check = 0
     try:
         encoding = _encoding(path)
-        with io.TextIOWrapper(_open(path), encoding=encoding) as stream:
+        with open(path, "rb") as raw, io.TextIOWrapper(_unpacked(path, raw), encoding=encoding) as stream:
+            size = os.fstat(raw.fileno()).st_size
             while line := stream.readline(LONGEST_LINE):
                 number += 1
                 if len(line) == LONGEST_LINE and not line.endswith("\n"):
@@ -56,6 +58,7 @@ def read_lines(path: Path, ctx: Context) -> Iterator[str]:
                 since_check += len(line) + 100
                 if since_check > 1_000_000:
                     ctx.check()
+                    ctx.progress(raw.tell(), size)
                     since_check = 0
                 yield line.removesuffix("\n")
     except UnicodeDecodeError as error:
@@ -65,7 +68,15 @@ def read_lines(path: Path, ctx: Context) -> Iterator[str]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb"))
+    return cast(IO[bytes], gzip.open(path) if _packed(path) else open(path, "rb"))
+
+
+def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _packed(path) else raw
+
+
+def _packed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def _encoding(path: Path) -> str:

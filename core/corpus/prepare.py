@@ -164,7 +164,7 @@ def _write_texts(settings: Settings, base: Path, seed: int, folder: Path, ctx: C
     """Write the clean texts to one file, then, knowing all their hashes, to the two that are asked for."""
     read = empty = characters = words = 0
     hashes = array("Q")
-    seen = _HashSet()
+    seen = HashSet()
     scratch = folder / "texts"
     with open(scratch, "w", encoding="utf-8", newline="\n") as file:
         for read, raw in enumerate(_in_turn(settings.sources, base, ctx), 1):
@@ -176,7 +176,7 @@ def _write_texts(settings: Settings, base: Path, seed: int, folder: Path, ctx: C
             if not text:
                 empty += 1
                 continue
-            value = _hash(text, seed)
+            value = text_hash(text, seed)
             if not seen.add(value):
                 continue
             file.write(text + "\n")
@@ -235,7 +235,7 @@ def _in_turn(sources: Sequence[str], base: Path, ctx: Context) -> Iterator[str]:
         lanes = still
 
 
-def _hash(text: str, seed: int) -> int:
+def text_hash(text: str, seed: int) -> int:
     """Eight bytes that stand for the text: its identity, and its place on one side of the split."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=str(seed).encode()).digest(), "little")
 
@@ -257,7 +257,7 @@ def _tell(report: CorpusReport, limit: int, ctx: Context) -> None:
     ctx.emit(Message(level="info", text=text + "."))
 
 
-class _HashSet:
+class HashSet:
     """A set of hashes below 2**64 in 12 to 24 bytes each, where Python's own takes 60 to 100.
 
     Open addressing in 256 tables, each small enough to grow without a pause.

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from core.context import Context, Quiet
+from core.context import Context, Portion, Quiet, Unmeasured
 from core.corpus.lines import LONGEST_LINE, read_lines, unreadable
 from core.errors import Fault, InputError
 from core.events import Message
 from resources import sample
 
-_HUB = "hub:"
+HUB = "hub:"
 _TEXT_COLUMNS = ("text", "content", "sentence")
 _PARQUET_MAGIC = b"PAR1"
 
@@ -40,18 +40,34 @@ def read_texts(source: str, base: Path, ctx: Context) -> Iterator[str]:
     Raises:
         InputError: there is no such source, it can't be read, or it holds no text.
     """
-    if source.startswith(_HUB):
+    if source.startswith(HUB):
         yield from _read_hub(source, ctx)
         return
-    files = _files(source, base)
-    without = []
-    for path in files:
+    yield from read_files(source, files_of(source, base), Unmeasured(ctx))
+
+
+def read_files(source: str, files: Sequence[Path], ctx: Context) -> Iterator[str]:
+    """The texts of a local source's files, one file after the other.
+
+    Args:
+        source: as for `read_texts`.
+        files: what `files_of` gives for it.
+        ctx: as for `read_texts`; progress is in bytes of the files as they are on disk.
+
+    Raises:
+        InputError: a file can't be read, or none holds any text.
+    """
+    sizes = [size_of(path) for path in files]
+    done, without = 0, []
+    for path, size in zip(files, sizes, strict=True):
         empty = True
-        for text in _read_file(path, ctx):
+        for text in _read_file(path, Portion(ctx, done, sum(sizes))):
             empty = False
             yield text
         if empty:
             without.append(path)
+        done += size
+        ctx.progress(done, sum(sizes))
     if len(without) == len(files):
         raise _no_text(source, files)
     for path in without:
@@ -67,10 +83,10 @@ def corpus_faults(sources: Sequence[str], base: Path) -> list[Fault]:
     faults: list[Fault] = []
     for source in sources:
         try:
-            if source.startswith(_HUB):
+            if source.startswith(HUB):
                 _hub_parts(source)
             else:
-                faults += _file_faults(source, _files(source, base))
+                faults += _file_faults(source, files_of(source, base))
         except InputError as error:
             faults += error.faults
     return faults
@@ -92,8 +108,20 @@ def _file_faults(source: str, files: Sequence[Path]) -> list[Fault]:
     return faults
 
 
-def _files(source: str, base: Path) -> list[Path]:
-    """The files that a local source names, at least one."""
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where reading it will tell why it can't be read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def files_of(source: str, base: Path) -> list[Path]:
+    """The files that a local source names, at least one.
+
+    Raises:
+        InputError: there are none, or they are of a kind that can't be read.
+    """
     if source == "sample":
         return [sample.corpus_file()]
     expanded = os.path.expanduser(source)
@@ -236,8 +264,11 @@ def _read_parquet(path: Path, ctx: Context) -> Iterator[str]:
             column = _text_column([field.name for field in fields], strings, str(path))
             if column not in strings:
                 raise InputError(f"The column {column!r} of {path} holds no texts.", hint="Store it as strings.")
+            size, rows, done = size_of(path), file.metadata.num_rows, 0
             for batch in file.iter_batches(batch_size=256, columns=[column]):
                 ctx.check()
+                ctx.progress(size * done // rows, size)
+                done += len(batch)
                 yield from (text or "" for text in batch.column(0).to_pylist())
     except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
         raise InputError(f"{path} can't be read: {error}", hint="Make or download the file again.") from error
@@ -343,7 +374,7 @@ def _read_hub(source: str, ctx: Context) -> Iterator[str]:
 
 def _hub_parts(source: str) -> tuple[str, str | None, str | None]:
     """Name, configuration and column of "hub:NAME[:CONFIGURATION[:COLUMN]]"."""
-    name, *rest = source.removeprefix(_HUB).split(":")
+    name, *rest = source.removeprefix(HUB).split(":")
     if len(rest) > 2 or not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise InputError(
             f"{source!r} does not name a data set.",

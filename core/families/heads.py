@@ -35,12 +35,14 @@ def resolve_heads(teacher: Sizes, hidden: int, heads: int | None, method: str) -
             f"targets.attention_heads is {heads}, but with a hidden size of {hidden} "
             f"it can only be {' or '.join(str(number) for number in allowed)} ({shape}).",
             hint=f"Set targets.attention_heads to {min(allowed, key=lambda number: abs(number - heads))}.",
+            key="targets.attention_heads",
         )
-    fits = [size for size in range(1, teacher.hidden + 1) if _choose(teacher, size, heads, method) is not None]
+    fits = allowed_hidden_sizes(teacher, heads, method)
     if heads is not None and not fits:
         raise InputError(
             f"targets.attention_heads is {heads}, but it must be from 1 to {teacher.heads}, the teacher's.",
             hint=f"Set targets.attention_heads to {min(max(heads, 1), teacher.heads)}.",
+            key="targets.attention_heads",
         )
     if heads not in (None, teacher.heads):
         rule = f"{heads} whole heads make {fits[0]}"
@@ -52,7 +54,13 @@ def resolve_heads(teacher: Sizes, hidden: int, heads: int | None, method: str) -
     raise InputError(
         f"targets.hidden_size is {hidden}, but {rule} ({shape}).",
         hint=f"Set targets.hidden_size to {' or '.join(str(size) for size in below + above)}.",
+        key="targets.hidden_size",
     )
+
+
+def allowed_hidden_sizes(teacher: Sizes, heads: int | None, method: str) -> list[int]:
+    """The hidden sizes for which there is a number of heads, ascending; see `resolve_heads`."""
+    return [size for size in range(1, teacher.hidden + 1) if _choose(teacher, size, heads, method) is not None]
 
 
 def _allowed(teacher: Sizes, hidden: int) -> list[int]:

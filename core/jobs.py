@@ -1,0 +1,271 @@
+"""The window's short jobs, each in a process of its own: `python -m core.jobs '{"job": NAME, …}'`.
+
+Standard output is JSON, one object a line: `{"progress": [done, total]}` again and again, and at last `{"done": {…}}`
+or `{"faults": [{"problem": …, "hint": …, "key": …}]}`. A job whose reader is gone, or that is terminated, says nothing
+more and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.context import Context
+from core.errors import Fault, InputError, Stopped
+from core.events import Event
+from core.fault_log import log_own_fault
+from core.terminal import forget
+
+if TYPE_CHECKING:
+    from core.tasks.examples import Example
+
+DONE, OUR_FAULT, BAD_INPUT, STOPPED = 0, 1, 2, 130
+_PROGRESS_SECONDS = 0.1
+_EXAMPLES, _EXAMPLE_CHARACTERS = 5, 120
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one job and return the exit status.
+
+    Args:
+        arguments: what follows the program's name; None: what the process was given.
+    """
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        try:
+            _say({"done": _do(*_asked(sys.argv[1:] if arguments is None else arguments))})
+        except InputError as error:
+            return _say_faults(error.faults, BAD_INPUT)
+        except (Stopped, KeyboardInterrupt):
+            raise
+        except Exception:
+            return _say_faults([log_own_fault()], OUR_FAULT)
+    except (Stopped, KeyboardInterrupt):
+        forget(sys.stdout)
+        return STOPPED
+    return DONE
+
+
+def _terminated(number: int, frame: Any) -> None:
+    """End as on Ctrl-C, which clears what is half made; asking again doesn't interrupt that."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+class Arguments:
+    """What a job was given."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    def text(self, name: str) -> str:
+        """A text.
+
+        Raises:
+            InputError: it is none.
+        """
+        value = self._values.get(name)
+        if not isinstance(value, str):
+            raise _no_job(f"{name} is {value!r}, not a text")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts.
+
+        Raises:
+            InputError: it is none.
+        """
+        value = self._values.get(name)
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise _no_job(f"{name} is {value!r}, not a list of texts")
+        return value
+
+    def path(self, name: str) -> Path:
+        """A file's or folder's path."""
+        return Path(self.text(name))
+
+
+def _do(name: str, given: Arguments) -> dict[str, Any]:
+    """Do a job; its faults are about what the job looks at."""
+    try:
+        return JOBS[name](given, _Reporter())
+    except InputError as error:
+        raise InputError.of(fault.about(_KEYS.get(name, "")) for fault in error.faults) from error
+
+
+def _asked(arguments: Sequence[str]) -> tuple[str, Arguments]:
+    """The name of the job that the command line asks for, and its arguments.
+
+    Raises:
+        InputError: it names none.
+    """
+    try:
+        values = json.loads(arguments[0]) if len(arguments) == 1 else None
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise _no_job("one JSON object is wanted")
+    name = Arguments(values).text("job")
+    if name not in JOBS:
+        raise _no_job(f"there is no job {name!r}")
+    return name, Arguments(values)
+
+
+def _no_job(why: str) -> InputError:
+    return InputError(f"This is no job: {why}.", hint=f"The jobs are {', '.join(JOBS)}; see core/jobs.py.")
+
+
+# -- the jobs --------------------------------------------------------------------------------------------------------
+
+
+def _corpus(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From sources, base: what the sources hold."""
+    from core.corpus.survey import survey
+
+    found = survey(given.texts("sources"), given.path("base"), ctx)
+    return {
+        "files": found.files,
+        "bytes": found.bytes,
+        "texts": found.texts,
+        "first": list(found.first),
+        "warnings": list(found.warnings),
+    }
+
+
+def _task(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From kind, source, base, language: what a task's data hold; empty for the hub's, which the run fetches."""
+    from collections import Counter
+
+    from core.tasks.data import load_task
+    from core.tasks.examples import SPLITS
+    from core.tasks.hub import parse_source
+
+    if given.text("source").startswith("hub:"):
+        parse_source(given.text("source"))
+        return {"splits": {}, "labels": {}, "first": []}
+    data = load_task(given.text("kind"), given.text("source"), given.path("base"), given.text("language"))
+    counts = Counter(label for example in data.train for label in example.labels)
+    return {
+        "splits": {split: len(getattr(data, split)) for split in SPLITS},
+        "labels": {label: counts[label] for label in data.labels},
+        "first": [_in_words(example) for example in data.train[:_EXAMPLES]],
+    }
+
+
+def _in_words(example: Example) -> str:
+    """A short line that shows an example."""
+    from core.tasks.examples import TextExample
+
+    if isinstance(example, TextExample):
+        return f"{example.label}: {_cut(example.text)}"
+    return _cut(" ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _EXAMPLE_CHARACTERS else f"{text[: _EXAMPLE_CHARACTERS - 1]}…"
+
+
+def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From model, base: a teacher's sizes and what else is known of it without asking the hub."""
+    from core.analysis.size import megabytes
+    from core.preflight import teacher_here
+    from core.teachers import known_teacher
+
+    model = given.text("model")
+    found = teacher_here(model, given.path("base"))
+    if found is None:
+        raise InputError(
+            f"How large {model!r} is shows only when it is downloaded.",
+            hint="The run downloads and checks it first. To see its size now, choose a folder on this machine.",
+        )
+    known = known_teacher(model)
+    parameters = sum(found.family.parameters(found.sizes).values())
+    axes = ("layers", "hidden", "heads", "feed_forward", "vocabulary")
+    return {
+        "sizes": {axis: getattr(found.sizes, axis) for axis in axes},
+        "parameters": parameters,
+        "megabytes": megabytes(parameters),
+        "has_head": found.has_head,
+        "licence": known.licence if known else None,
+        "on_this_machine": found.on_this_machine,
+    }
+
+
+def _check(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From recipe (its TOML), base: nothing, or every fault that can be found without the network."""
+    from core.preflight import recipe_faults
+
+    faults = recipe_faults(given.text("recipe"), given.path("base"))
+    if faults:
+        raise InputError.of(faults)
+    return {}
+
+
+def _export(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From run, out: the folder that now holds a copy of the run's student."""
+    from core.export.huggingface import export_student
+    from core.run import RunFolder
+
+    out = given.path("out")
+    export_student(RunFolder(given.path("run")), out, ctx)
+    return {"folder": str(out.absolute())}
+
+
+JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
+    "corpus": _corpus,
+    "task": _task,
+    "teacher": _teacher,
+    "check": _check,
+    "export": _export,
+}
+_KEYS = {"corpus": "corpus.sources", "task": "tasks", "teacher": "teacher.model"}
+"""What a job's faults are about where they don't say it themselves."""
+
+
+# -- talking ---------------------------------------------------------------------------------------------------------
+
+
+class _Reporter:
+    """The context of a job: its progress goes to the window."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def emit(self, event: Event) -> None:
+        """Drop the event: a job's answer says everything."""
+
+    def check(self) -> None:
+        """Go on: being terminated raises by itself."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell it ten times a second at most."""
+        now = time.monotonic()
+        if now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            _say({"progress": [done, total]})
+
+
+def _say_faults(faults: Iterable[Fault], status: int) -> int:
+    _say({"faults": [{"problem": fault.problem, "hint": fault.hint, "key": fault.key} for fault in faults]})
+    return status
+
+
+def _say(message: dict[str, Any]) -> None:
+    """One line, in ASCII.
+
+    Raises:
+        Stopped: nobody reads any more.
+    """
+    try:
+        print(json.dumps(message, allow_nan=False), flush=True)
+    except OSError as error:
+        raise Stopped from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

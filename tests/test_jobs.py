@@ -1,0 +1,227 @@
+"""The window's short jobs: their answers in this process, their ends in one of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import build
+from finished_run import finished_run
+
+from core import jobs
+from core.errors import Fault
+from core.models import load, save
+from core.run import RunFolder
+
+ROOT = Path(__file__).parent.parent
+RECIPE = '[teacher]\nmodel = "sample"\n[language]\ncode = "mlt"\n[corpus]\nsources = ["sample"]\n'
+
+
+@pytest.fixture(autouse=True)
+def own_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Nothing stays of what a job sets up for its own process, or is written where the user keeps things."""
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run that was stopped with a student kept."""
+    folder = finished_run(tmp_path / "run")
+    save(build("bert", tied=True), folder.student)
+    (folder.student / "README.md").write_text("# Card", encoding="utf-8")
+    folder.results.unlink()
+    folder.status.write_text('{"state": "stopped"}')
+    return folder
+
+
+def lines(capsys: pytest.CaptureFixture[str], job: str, **arguments: Any) -> tuple[int, list[dict[str, Any]]]:
+    status = jobs.main([json.dumps({"job": job, **arguments})])
+    captured = capsys.readouterr()
+    assert captured.err == "" and captured.out.isascii()
+    return status, [json.loads(line) for line in captured.out.splitlines()]
+
+
+def done(capsys: pytest.CaptureFixture[str], job: str, **arguments: Any) -> dict[str, Any]:
+    status, said = lines(capsys, job, **arguments)
+    assert status == 0 and [list(line) for line in said] == [["progress"]] * (len(said) - 1) + [["done"]]
+    return dict(said[-1]["done"])
+
+
+def faults(capsys: pytest.CaptureFixture[str], job: str, **arguments: Any) -> list[Fault]:
+    status, said = lines(capsys, job, **arguments)
+    assert status == 2
+    found = [Fault(**fault) for fault in said[-1]["faults"]]
+    assert found and all(fault.problem and fault.hint for fault in found)
+    return found
+
+
+def start(job: str, **arguments: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "core.jobs", json.dumps({"job": job, **arguments})]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def test_corpus_tells_what_the_sources_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"Sentenza {n}\n" for n in range(30)), encoding="utf-8")
+    size = (tmp_path / "a.txt").stat().st_size
+    found = done(capsys, "corpus", sources=["a.txt", "hub:a/b"], base=str(tmp_path))
+    assert found == {
+        "files": 1,
+        "bytes": size,
+        "texts": 30,
+        "first": [f"Sentenza {n}" for n in range(20)],
+        "warnings": ["Read when the run starts: hub:a/b."],
+    }
+
+
+def test_corpus_faults_are_about_the_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = faults(capsys, "corpus", sources=["a.txt", "b.txt"], base=str(tmp_path))
+    assert [fault.key for fault in found] == ["corpus.sources"] * 2
+
+
+def test_task_tells_splits_labels_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    topic = done(capsys, "task", kind="topic", source="sample", base="", language="mlt")
+    assert list(topic["splits"]) == ["train", "validation", "test"]
+    assert sum(topic["labels"].values()) == topic["splits"]["train"]
+    assert len(topic["first"]) == 5 and all(text.partition(": ")[0] in topic["labels"] for text in topic["first"])
+    entities = done(capsys, "task", kind="ner", source="sample", base="", language="mlt")
+    assert "/O" in entities["first"][0] and entities["labels"]["B-PER"] > 0
+
+
+def test_a_task_on_the_hub_is_left_to_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    found = done(capsys, "task", kind="topic", source="hub:a/b:c", base="", language="mlt")
+    assert found == {"splits": {}, "labels": {}, "first": []}
+    assert faults(capsys, "task", kind="topic", source="hub:", base="", language="mlt")[0].key == "tasks"
+
+
+def test_task_faults_are_about_the_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = faults(capsys, "task", kind="pos", source=".", base=str(tmp_path), language="mlt")
+    assert [fault.key for fault in found] == ["tasks"] * 3
+
+
+def test_teacher_tells_sizes_without_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lm = build("distilbert", tied=True)
+    save(lm, tmp_path / "teacher")
+    parameters = sum(lm.parameters.values())
+    assert done(capsys, "teacher", model="./teacher", base=str(tmp_path)) == {
+        "sizes": {"layers": 4, "hidden": 24, "heads": 4, "feed_forward": 20, "vocabulary": 50},
+        "parameters": parameters,
+        "megabytes": parameters * 4 / 1e6,
+        "has_head": True,
+        "licence": None,
+        "on_this_machine": True,
+    }
+    known = done(capsys, "teacher", model="xlm-roberta-base", base=str(tmp_path))
+    assert (known["parameters"], known["licence"], known["has_head"]) == (278_295_186, "mit", True)
+
+
+def test_a_teacher_that_nothing_is_known_of_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model in ("nobody/has-this", "a b", "./nowhere"):
+        assert [fault.key for fault in faults(capsys, "teacher", model=model, base=str(tmp_path))] == ["teacher.model"]
+
+
+def test_check_tells_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert done(capsys, "check", recipe=RECIPE, base=str(tmp_path)) == {}
+    wrong = RECIPE.replace('"mlt"', '"xyzzy"') + "[targets]\nlayers = 9\n"
+    found = faults(capsys, "check", recipe=wrong, base=str(tmp_path))
+    assert [fault.key for fault in found] == ["language.code", "targets.layers"]
+
+
+def test_export_copies_the_student(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert done(capsys, "export", run=str(run.path), out=str(out)) == {"folder": str(out)}
+    assert load(out)[1]
+    assert "not an empty folder" in faults(capsys, "export", run=str(run.path), out=str(out))[0].problem
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["{"], ["3"], ["{}", "{}"], ["{}"], ['{"job": 3}'], ['{"job": "dance"}'], ['{"job": "check"}'],
+     ['{"job": "corpus", "sources": "a", "base": "b"}'], ['{"job": "corpus", "sources": [1], "base": "b"}']],
+)  # fmt: skip
+def test_what_is_no_job_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert jobs.main(arguments) == 2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "This is no job" in json.loads(line)["faults"][0]["problem"]
+
+
+def test_a_fault_of_ours_goes_to_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(given: jobs.Arguments, ctx: object) -> dict[str, Any]:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setitem(jobs.JOBS, "check", broken)
+    status, said = lines(capsys, "check")
+    (fault,) = said[0]["faults"]
+    log = Path(fault["hint"].removeprefix("The details are in ").removesuffix("."))
+    assert status == 1 and "secret" not in json.dumps(said)
+    assert tmp_path in log.parents and "RuntimeError: a secret detail" in log.read_text(encoding="utf-8")
+
+
+def test_progress_is_told_ten_times_a_second_at_most(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
+
+    def steady(given: jobs.Arguments, ctx: Any) -> dict[str, Any]:
+        for step in range(101):
+            ctx.progress(step, 100)
+            now[0] += 0.01
+        return {}
+
+    monkeypatch.setitem(jobs.JOBS, "check", steady)
+    status, said = lines(capsys, "check")
+    assert status == 0 and 9 <= len(said) - 1 <= 12
+    assert said[0] == {"progress": [0, 100]}
+
+
+# -- ends ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_window_that_is_gone_is_no_fault() -> None:
+    process = start("corpus", sources=["sample"], base="")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), said) == (130, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_terminated_export_leaves_nothing(run: RunFolder, tmp_path: Path) -> None:
+    with open(run.student / "model.safetensors", "ab") as file:
+        file.truncate(400_000_000)  # a hole on disk: it takes a while to copy, and is refused if it comes that far
+    before = set(tmp_path.iterdir())
+    process = start("export", run=str(run.path), out=str(tmp_path / "out"))
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["progress"][1] > 400_000_000
+    os.kill(process.pid, signal.SIGTERM)
+    said, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "")
+    assert "done" not in said and "faults" not in said
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_only_an_export_brings_torch() -> None:
+    code = "import sys\nfrom core import jobs\nstatus = jobs.main(sys.argv[1:])\nprint(status, 'torch' in sys.modules)"
+    for arguments in (
+        {"job": "corpus", "sources": ["sample"], "base": ""},
+        {"job": "check", "recipe": RECIPE, "base": ""},
+    ):
+        command = [sys.executable, "-c", code, json.dumps(arguments)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert ended.stdout.splitlines()[-1] == "0 False"
