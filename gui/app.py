@@ -84,12 +84,9 @@ class _Hook:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
             return
-        from core.fault_log import keep
+        from core.fault_log import log_own_fault
 
-        place = keep("".join(traceback.format_exception(kind, error, trace)))
-        where = f"The details are in {place}." if place is not None else "No log could be written."
-        self._window.show_fault(  # type: ignore[attr-defined]
-            Fault(
-                "Something went wrong inside Monoglot; this is not your fault.", f"{where} A run goes on undisturbed."
-            )
-        )
+        try:
+            raise error
+        except Exception:
+            self._window.show_fault(log_own_fault())  # type: ignore[attr-defined]

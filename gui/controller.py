@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import appdirs
-from PySide6.QtCore import QCoreApplication, QObject, QThread, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from core.errors import Fault, InputError
 from core.recipe import Recipe, absolute, parse, to_toml
@@ -72,7 +72,8 @@ class RunController(QObject):
         self._follow.connect(self._worker.follow)
         self._ask.connect(self._worker.ask)
         self._end.connect(self._worker.end)
-        self._worker.finished.connect(self._thread.quit)
+        # At once, from the worker's thread: the window's own may be waiting for the end.
+        self._worker.finished.connect(self._thread.quit, Qt.ConnectionType.DirectConnection)
         self._worker.seen.connect(self._on_seen)
         self._worker.batch.connect(self.batch)
         self._worker.restarted.connect(self.restarted)

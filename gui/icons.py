@@ -30,9 +30,9 @@ class _Tinted(QIconEngine):
 
     def paint(self, painter: QPainter, rect: object, mode: QIcon.Mode, state: QIcon.State) -> None:
         """Draw into a rectangle."""
-        disabled = mode == QIcon.Mode.Disabled
-        group = QPalette.ColorGroup.Disabled if disabled else QPalette.ColorGroup.Active
-        color = QApplication.palette().color(group, self._role).name()
+        group = QPalette.ColorGroup.Disabled if mode == QIcon.Mode.Disabled else QPalette.ColorGroup.Active
+        role = QPalette.ColorRole.HighlightedText if mode == QIcon.Mode.Selected else self._role
+        color = QApplication.palette().color(group, role).name()
         renderer = QSvgRenderer(QByteArray(self._svg.replace(_INK, color).encode()))
         renderer.render(painter, QRectF(rect))  # type: ignore[call-overload]
 

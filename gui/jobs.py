@@ -19,7 +19,7 @@ _CANCEL_MILLISECONDS = 2000
 class Job(QObject):
     """One job of `core.jobs`; deletes itself when it has ended."""
 
-    progress = Signal(int, int)
+    progress = Signal(object, object)
     """Units done, units in all."""
     done = Signal(object)
     """What the job found: a dict."""

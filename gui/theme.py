@@ -14,6 +14,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 import resources
 
+_DROP = (Path(resources.__file__).parent / "icons" / "drop.svg").as_posix()
+"""A combo box's arrow; style sheets take a file only, so it is of a grey that both themes can carry."""
+
 Choice = Literal["system", "light", "dark"]
 
 
@@ -131,6 +134,8 @@ def theme() -> Theme:
 
 def set_role(widget: QWidget, role: str) -> None:
     """Give a widget one of the style sheet's roles: title, heading, number, note, card, warn, bad, good, primary."""
+    if widget.property("role") == role:
+        return  # to polish takes a while
     widget.setProperty("role", role)
     widget.style().unpolish(widget)
     widget.style().polish(widget)
@@ -196,19 +201,29 @@ def _style_sheet(colors: Colors) -> str:
         background: {colors.bad_page}; border: 1px solid {colors.bad_text}; border-radius: {SIZE.radius}px;
     }}
     QFrame[role="bad"] QLabel {{ color: {colors.bad_text}; }}
-    QPushButton, QComboBox, QSpinBox, QDoubleSpinBox, QLineEdit, QToolButton {{
+    QLabel[role="warn"], QLabel[role="bad"] {{ background: transparent; border: 0; }}
+    QPushButton, QComboBox, QAbstractSpinBox, QLineEdit, QToolButton {{
         min-height: {SIZE.target - 8}px; padding: 3px {SPACE.s}px; border: 1px solid {colors.edge};
         border-radius: {SIZE.radius}px; background: {colors.field}; color: {colors.text};
+    }}
+    QComboBox::drop-down {{ border: 0; width: 24px; }}
+    QComboBox::down-arrow {{ image: url("{_DROP}"); width: 12px; height: 12px; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: 0; }}
+    QComboBox QLineEdit, QAbstractSpinBox QLineEdit {{
+        min-height: 0; padding: 0 {SPACE.xs}px; border: 0; background: transparent;
     }}
     QPushButton {{ padding: 3px {SPACE.m}px; background: {colors.card}; }}
     QToolButton {{ background: {colors.card}; }}
     QPushButton:hover, QToolButton:hover, QComboBox:hover {{ border-color: {colors.accent}; }}
     QPushButton:pressed, QToolButton:pressed, QToolButton:checked {{ background: {colors.rule}; }}
-    QPushButton:disabled, QToolButton:disabled, QComboBox:disabled, QSpinBox:disabled, QLineEdit:disabled {{
+    QPushButton:disabled, QToolButton:disabled, QComboBox:disabled, QAbstractSpinBox:disabled, QLineEdit:disabled {{
         color: {colors.edge}; border-color: {colors.rule};
     }}
-    QPushButton:focus, QToolButton:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus,
-    QListView:focus, QTreeView:focus, QTableView:focus, QPlainTextEdit:focus {{ border: 2px solid {colors.accent}; }}
+    QPushButton:focus, QToolButton:focus, QComboBox:focus, QAbstractSpinBox:focus, QLineEdit:focus,
+    QListView:focus, QTreeView:focus, QTableView:focus, QPlainTextEdit:focus,
+    QTextEdit:focus {{
+        border: 2px solid {colors.accent};
+    }}
     QPushButton[role="primary"] {{
         background: {colors.accent}; color: {colors.on_accent}; border: 1px solid {colors.accent}; font-weight: 600;
     }}
@@ -226,10 +241,11 @@ def _style_sheet(colors: Colors) -> str:
     QToolButton[role="rail"]:checked {{ background: {colors.rule}; }}
     QToolButton[role="rail"]:hover {{ border-color: {colors.rule}; }}
     QToolButton[role="rail"]:focus {{ border-color: {colors.accent}; }}
-    QListView, QTreeView, QTableView, QPlainTextEdit {{
+    QListView, QTreeView, QTableView, QPlainTextEdit, QTextEdit {{
         background: {colors.field}; border: 1px solid {colors.rule}; border-radius: {SIZE.radius}px;
     }}
     QListView::item, QTreeView::item {{ min-height: {SIZE.target}px; }}
+    QTreeView::item, QTableView::item {{ padding: 0 {SPACE.s}px; }}
     QHeaderView::section {{
         background: {colors.page}; color: {colors.grey}; border: 0; border-bottom: 1px solid {colors.rule};
         padding: {SPACE.xs}px {SPACE.s}px;

@@ -100,6 +100,8 @@ class RunFollower(QObject):
         """Look no more. A run that is going on goes on."""
         if self._timer is not None:
             self._timer.stop()
+        if self._wish.startswith("stop"):
+            self._stop_unborn()
         self._let_go()
         for child in self._former:
             child.returncode = 0  # it goes on by itself: no warning that nobody waits for it
@@ -216,12 +218,17 @@ class RunFollower(QObject):
         if now - self._asked < _ASK_AGAIN_SECONDS:
             return
         if phase == "starting":
-            if self._wish.startswith("stop") and self._child is not None and not self._folder.running():
-                self._child.terminate()  # it is still checking its input, or fetching it: nothing was made yet
+            if self._wish.startswith("stop"):
+                self._stop_unborn()
             return
         self._asked = now
         with contextlib.suppress(OSError):  # a full disk, say: it is asked again
             self._folder.ask(self._wish)
+
+    def _stop_unborn(self) -> None:
+        """End a child that is still checking its input, or fetching it: it has made nothing, and reads no wishes."""
+        if self._child is not None and self._folder is not None and not self._folder.running():
+            self._child.terminate()
 
     def _let_go(self) -> None:
         """Leave the child to itself."""

@@ -1,0 +1,414 @@
+"""The set-up as it is being made: what the user has set, and what follows from it. No widgets."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.analysis.preview import recipe_sizes
+from core.analysis.size import Estimate, target_faults
+from core.errors import Fault, InputError
+from core.families import Sizes, family_of
+from core.recipe import Recipe, from_mapping, mapping_to_toml, read, settings
+from core.sealing import write_atomic
+from core.sources import check_model_folder, downloaded, local_folder
+from core.teachers import known_teacher
+from gui.draft_content import (
+    STAND_INS,
+    Content,
+    absolute,
+    append_tasks,
+    drop_task,
+    filled,
+    plain,
+    put,
+    put_targets,
+    put_task,
+    put_teacher,
+    without_empty,
+)
+from gui.lookup import Lookup
+from gui.settings import SettingsFile
+from gui.targets import AXES, nearest, steps, suggest
+
+_SAVE_MILLISECONDS = 500
+_MOST_UNDONE = 200
+_DECIDE_WIDTHS = ("method.preset", "method.hidden_reduction")
+"""Keys that decide which hidden sizes there are."""
+_DECIDE_SIZES = ("teacher", "targets", "method")
+"""Tables that decide the sizes."""
+_NEEDED = ("teacher.model", "language.code", "corpus.sources")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    content: Content
+    base: Path
+
+
+class Draft(QObject):
+    """A recipe in the making: holds only what is set, so that presets and defaults go on holding for the rest."""
+
+    changed = Signal()
+    """What is set, or what is known of the teacher, is another."""
+
+    def __init__(self, settings_file: SettingsFile | None = None, parent: QObject | None = None) -> None:
+        """`settings_file` keeps the draft between starts; what it holds is taken up."""
+        super().__init__(parent)
+        self._file = settings_file
+        self._state = _State({}, Path.home())
+        self._undone: list[_State] = []
+        self._before: list[_State] = []
+        self._last_key = ""
+        self._teacher: tuple[str, Path] | None = None
+        self._suggesting: Literal["no", "where impossible", "yes"] = "no"
+        self._config: Mapping[str, Any] | None = None
+        self._measured: tuple[Content, tuple[Estimate | None, tuple[Fault, ...]]] | None = None
+        self._read: tuple[_State, Recipe | None, tuple[Fault, ...]] | None = None
+        self._defaults: tuple[tuple[str | None, str | None], dict[str, Any]] | None = None
+        self.sizes: Sizes | None = None
+        """The teacher's, where they are known on this machine."""
+        self.teacher_faults: tuple[Fault, ...] = ()
+        """Why the teacher can't be used, as far as its configuration tells."""
+        self.looking = False
+        """Whether the teacher's sizes are being looked up."""
+        self._lookup = Lookup(self)
+        self._lookup.found.connect(self._take_config)
+        self._save_timer = QTimer(self, singleShot=True, interval=_SAVE_MILLISECONDS)
+        self._save_timer.timeout.connect(self.keep)
+        if settings_file is not None and settings_file.value.draft:
+            base = Path(settings_file.value.draft_base or Path.home())
+            if not self._faults_of(settings_file.value.draft):
+                self._state = _State(tomllib.loads(settings_file.value.draft), base)
+                self._follow_teacher()
+
+    # -- what is set ---------------------------------------------------------------------------------------------
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._state.base
+
+    def value(self, key: str) -> Any:
+        """What is set for a key such as "targets.layers"; None where nothing is."""
+        table, _, name = key.rpartition(".")
+        holder = self._state.content.get(table, {}) if table else self._state.content
+        return copy.deepcopy(holder.get(name))
+
+    @property
+    def tasks(self) -> list[Content]:
+        """What is set of each task."""
+        return copy.deepcopy(self._state.content.get("tasks", []))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The keys that a recipe can't do without and that aren't set."""
+        return tuple(key for key in _NEEDED if not self.value(key))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is set at all."""
+        return not self._state.content
+
+    def set(self, key: str, value: Any) -> None:
+        """Set a key; None leaves it to the preset or the default.
+
+        Changes of the same key that follow each other are undone as one (see `seal`).
+        """
+        if self.value(key) != plain(value):
+            edit = self._put_method if key in _DECIDE_WIDTHS else put
+            self._change(key, partial(edit, key=key, value=value))
+
+    def seal(self) -> None:
+        """A change is finished: the next one of the same key is undone for itself."""
+        self._last_key = ""
+
+    def choose_teacher(self, model: str) -> None:
+        """Set the teacher, and targets that suit it where none were chosen or they don't fit it."""
+        if model == self.value("teacher.model"):
+            return
+        targets = self._targets()
+        own = suggest(self.sizes, self._reduction()) if self.sizes else None
+        self._suggesting = "yes" if not targets or targets == own else "where impossible"
+        self.seal()
+        self._change("teacher.model", partial(put_teacher, model=model))
+
+    def use_suggestion(self) -> None:
+        """Set every target to what suits the teacher."""
+        if self.sizes is not None:
+            self._change("targets", partial(put_targets, targets=suggest(self.sizes, self._reduction())))
+            self.seal()
+
+    @property
+    def is_suggested(self) -> bool:
+        """Whether the targets are those that were suggested."""
+        return self.sizes is not None and self._targets() == suggest(self.sizes, self._reduction())
+
+    def add_tasks(self, *tasks: Mapping[str, Any]) -> None:
+        """Append tasks; one whose name is taken gets another."""
+        self.seal()
+        self._change("tasks", partial(append_tasks, tasks=tasks))
+        self.seal()
+
+    def set_task(self, index: int, key: str, value: Any) -> None:
+        """Set a key of a task; None leaves it to the default."""
+        if self.tasks[index].get(key) != plain(value):
+            self._change(f"tasks[{index}].{key}", partial(put_task, index=index, key=key, value=value))
+
+    def remove_task(self, index: int) -> None:
+        """Take out a task."""
+        self.seal()
+        self._change("tasks", partial(drop_task, index=index))
+        self.seal()
+
+    def clear(self) -> None:
+        """Begin anew; can be undone."""
+        self.seal()
+        self._change("", dict.clear)
+        self.seal()
+
+    # -- back and forth ------------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._before)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a change that was taken back can be made again."""
+        return bool(self._undone)
+
+    def undo(self) -> None:
+        """Take back the last change."""
+        if self._before:
+            self._undone.append(self._state)
+            self._turn_to(self._before.pop())
+
+    def redo(self) -> None:
+        """Make the last change again that was taken back."""
+        if self._undone:
+            self._before.append(self._state)
+            self._turn_to(self._undone.pop())
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    def load(self, path: Path) -> tuple[Fault, ...]:
+        """Take up a recipe file; can be undone.
+
+        Returns:
+            What is wrong with it: then the draft is as it was.
+        """
+        try:
+            text = read(path)
+        except InputError as error:
+            return error.faults
+        return self.load_text(text, path.absolute().parent)
+
+    def load_text(self, text: str, base: Path) -> tuple[Fault, ...]:
+        """Take up a recipe's text whose relative paths start from `base`; returns as `load` does."""
+        faults = self._faults_of(text)
+        if not faults:
+            self._remember()
+            self._turn_to(_State(tomllib.loads(text), base))
+        return faults
+
+    def to_toml(self) -> str:
+        """What is set, as a recipe."""
+        return mapping_to_toml(self._state.content)
+
+    def save(self, path: Path) -> None:
+        """Write the recipe; in another folder, its paths become absolute.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        folder = path.absolute().parent
+        content = self._state.content if folder == self.base else absolute(self._state.content, self.base)
+        write_atomic(path, mapping_to_toml(content).encode())
+        if folder != self.base:
+            self._state = _State(content, folder)
+            self._follow()
+
+    def keep(self) -> None:
+        """Write the draft into the settings now."""
+        self._save_timer.stop()
+        if self._file is not None:
+            self._file.change(draft=self.to_toml() if not self.is_empty else "", draft_base=str(self.base))
+
+    # -- what follows --------------------------------------------------------------------------------------------
+
+    def recipe(self) -> Recipe | None:
+        """The recipe; None where it lacks something or has faults (see `faults`)."""
+        return None if self.missing else self._parsed()[0]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with what is set, and with the targets for this teacher; what is missing is no fault."""
+        recipe, faults = self._parsed()
+        return (*faults, *self.teacher_faults, *(self._measure()[1] if recipe is not None else ()))
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The sizes that the recipe gives; None while the teacher's aren't known or the targets don't fit."""
+        return self._measure()[0]
+
+    def default(self, key: str) -> Any:
+        """What holds for a key that is not set: the preset's or the general default; None for the teacher's own."""
+        preset, code = self.value("method.preset"), self.value("language.code")
+        if key == "name" and code is None:
+            return None  # it begins with the language
+        if self._defaults is None or self._defaults[0] != (preset, code):
+            given = {"language": {"code": code}} if code else {}
+            given |= {"method": {"preset": preset}} if preset else {}
+            self._defaults = (preset, code), settings(from_mapping({**STAND_INS, **given}))
+        return self._defaults[1].get(key)
+
+    def effective(self, key: str) -> Any:
+        """What holds for a key, set or not."""
+        value = self.value(key)
+        return self.default(key) if value is None else value
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _targets(self) -> dict[str, int]:
+        return {key: self.value(f"targets.{key}") for key in AXES if self.value(f"targets.{key}") is not None}
+
+    def _reduction(self) -> str:
+        return str(self.effective("method.hidden_reduction"))
+
+    def _put_method(self, content: Content, key: str, value: Any) -> None:
+        """Set a key that decides which hidden sizes there are, and the hidden size to one that there is."""
+        put(content, key, value)
+        if self.sizes is None:
+            return
+        reduction = from_mapping(filled(content)).method.hidden_reduction
+        hidden = self.value("targets.hidden_size")
+        widths = steps("hidden_size", self.sizes, self.value("targets.attention_heads"), reduction)
+        if self.is_suggested:
+            put_targets(content, suggest(self.sizes, reduction))
+        elif hidden is not None and hidden not in widths:
+            put(content, "targets.hidden_size", nearest(hidden, widths))
+
+    def _change(self, key: str, edit: Callable[[Content], object]) -> None:
+        """Edit the content; the change joins the last one where that was of the same key."""
+        content = copy.deepcopy(self._state.content)
+        edit(content)
+        if not key or key != self._last_key:
+            self._remember()
+        self._state, self._last_key = _State(without_empty(content), self.base), key
+        self._undone.clear()
+        self._follow()
+
+    def _remember(self) -> None:
+        self._before = [*self._before, self._state][-_MOST_UNDONE:]
+        self._undone.clear()
+
+    def _turn_to(self, state: _State) -> None:
+        self._state, self._suggesting = state, "no"
+        self.seal()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Everything that a change brings with it."""
+        self._follow_teacher()
+        self._save_timer.start()
+        self.changed.emit()
+
+    def _follow_teacher(self) -> None:
+        model = self.value("teacher.model")
+        teacher = (model, self.base) if isinstance(model, str) else None
+        if teacher == self._teacher:
+            return
+        self._teacher = teacher
+        self._lookup.forget()
+        self._set_config(None)
+        known = known_teacher(model) if isinstance(model, str) else None
+        if known is not None:
+            self._set_config(known.config)
+            self._suggest()
+        elif teacher is not None:
+            self.looking = True
+            self._lookup.ask(partial(_find_config, *teacher))
+
+    def _take_config(self, found: Mapping[str, Any] | InputError | None) -> None:
+        self._set_config(None if isinstance(found, InputError) else found)
+        if isinstance(found, InputError):
+            self.teacher_faults = tuple(fault.about("teacher.model") for fault in found.faults)
+        self._suggest()
+        self.changed.emit()
+
+    def _set_config(self, config: Mapping[str, Any] | None) -> None:
+        self._measured, self.looking = None, False
+        self._config, self.sizes, self.teacher_faults = config, None, ()
+        try:
+            self.sizes = family_of(config).sizes(config) if config is not None else None
+        except InputError as error:
+            self._config, self.teacher_faults = None, tuple(fault.about("teacher.model") for fault in error.faults)
+
+    def _suggest(self) -> None:
+        """Give a teacher that was just chosen targets that suit it; part of the same change."""
+        if self.sizes is None or self._suggesting == "no":
+            return
+        always, self._suggesting = self._suggesting == "yes", "no"
+        reduction, targets = self._reduction(), self._targets()
+        given = {AXES[key]: size for key, size in targets.items()}
+        heads = self.value("targets.attention_heads")
+        if always or target_faults(self.sizes, **given, heads=heads, hidden_reduction=reduction):
+            content = copy.deepcopy(self._state.content)
+            put_targets(content, suggest(self.sizes, reduction))
+            self._state = _State(without_empty(content), self.base)
+            self._save_timer.start()
+
+    def _parsed(self) -> tuple[Recipe | None, tuple[Fault, ...]]:
+        """The recipe, with something in place of what is missing; or what is wrong with it."""
+        if self._read is None or self._read[0] is not self._state:
+            try:
+                self._read = self._state, from_mapping(filled(self._state.content)), ()
+            except InputError as error:
+                self._read = self._state, None, error.faults
+        return self._read[1:]
+
+    def _measure(self) -> tuple[Estimate | None, tuple[Fault, ...]]:
+        asked = {key: self._state.content.get(key, {}) for key in _DECIDE_SIZES}
+        if self._measured is None or self._measured[0] != asked:
+            self._measured = asked, self._measure_now()
+        return self._measured[1]
+
+    def _measure_now(self) -> tuple[Estimate | None, tuple[Fault, ...]]:
+        recipe = self._parsed()[0]
+        if self._config is None or recipe is None:
+            return None, ()
+        try:
+            return recipe_sizes(self._config, recipe, recipe.targets.vocabulary_size), ()
+        except InputError as error:
+            return None, error.faults
+
+    def _faults_of(self, text: str) -> tuple[Fault, ...]:
+        """What is wrong with a recipe's text; it may lack what a draft may."""
+        try:
+            content = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem = self.tr("The recipe is not TOML: {}.").format(error)
+            return (Fault(problem, self.tr("Mend the line that it names.")),)
+        try:
+            from_mapping(filled(content))
+        except InputError as error:
+            return error.faults
+        return ()
+
+
+def _find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:
+    """A teacher's config.json where this machine has it; never asks the hub."""
+    try:
+        folder = local_folder(model, base) or downloaded(model)
+        return None if folder is None else check_model_folder(folder, weights=False)
+    except InputError as error:
+        return error

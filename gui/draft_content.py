@@ -1,0 +1,97 @@
+"""A recipe's content as the set-up holds it, a mapping as TOML gives it, and the edits that are made to it. No Qt."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gui.targets import AXES
+
+Content = dict[str, Any]
+
+STAND_INS: Content = {"teacher": {"model": "-"}, "language": {"code": "-"}, "corpus": {"sources": ["-"]}}
+"""What a recipe needs, where the user hasn't come to it: the rest can be checked and measured all the same."""
+
+
+def filled(content: Content) -> Content:
+    """The content, with something in place of what is needed and isn't there."""
+    filled = dict(content)
+    for table, stand_in in STAND_INS.items():
+        given = content.get(table, {})
+        if isinstance(given, Mapping):
+            filled[table] = {**stand_in, **given}
+    return filled
+
+
+def plain(value: Any) -> Any:
+    """A value as TOML would give it back."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def put(content: Content, key: str, value: Any) -> None:
+    """Set a key such as "targets.layers"; None takes it out."""
+    table, _, name = key.rpartition(".")
+    holder = content.setdefault(table, {}) if table else content
+    if value is None:
+        holder.pop(name, None)
+    else:
+        holder[name] = plain(value)
+
+
+def put_teacher(content: Content, model: str) -> None:
+    """Set the teacher."""
+    put(content, "teacher.model", model)
+    put(content, "teacher.adapt_steps", None)  # whether a teacher needs it is its own matter
+
+
+def put_targets(content: Content, targets: Mapping[str, int]) -> None:
+    """Set the targets, all of them."""
+    for key in (*AXES, "attention_heads"):
+        put(content, f"targets.{key}", targets.get(key))
+
+
+def append_tasks(content: Content, tasks: tuple[Mapping[str, Any], ...]) -> None:
+    """Append tasks; one whose name is taken gets another."""
+    present = content.setdefault("tasks", [])
+    for task in tasks:
+        taken = {entry.get("name", entry.get("kind")) for entry in present}
+        name, number = task.get("name", task["kind"]), 2
+        while name in taken:
+            name, number = f"{task['kind']}-{number}", number + 1
+        present.append({**task, **({} if name == task["kind"] else {"name": name})})
+
+
+def put_task(content: Content, index: int, key: str, value: Any) -> None:
+    """Set a key of a task; None takes it out."""
+    put(content["tasks"][index], key, value)
+
+
+def drop_task(content: Content, index: int) -> None:
+    """Take out a task."""
+    del content["tasks"][index]
+
+
+def without_empty(content: Content) -> Content:
+    """The content without tables that hold nothing."""
+    return {key: value for key, value in content.items() if value not in ({}, [])}
+
+
+def absolute(content: Content, base: Path) -> Content:
+    """The content with absolute paths; a teacher that is no folder here keeps its name."""
+
+    def full(source: str) -> str:
+        local = source != "sample" and not source.startswith("hub:")
+        return os.path.join(base, os.path.expanduser(source)) if local else source
+
+    content = copy.deepcopy(content)
+    model = content.get("teacher", {}).get("model", "")
+    if model and os.path.isdir(full(model)):
+        content["teacher"]["model"] = full(model)
+    if "corpus" in content and "sources" in content["corpus"]:
+        content["corpus"]["sources"] = list(map(full, content["corpus"]["sources"]))
+    for task in content.get("tasks", ()):
+        task["source"] = full(task["source"])
+    return content

@@ -1,0 +1,266 @@
+"""The page of a run: its stages, three live plots, its log, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from core.analysis.preview import recipe_sizes
+from core.errors import InputError
+from core.events import Event
+from core.teachers import teacher_config
+from gui import text
+from gui.controller import RunController, RunState
+from gui.icons import icon
+from gui.plots.loss import LossPlot
+from gui.plots.panel import PlotPanel
+from gui.plots.parameters import ParametersPlot
+from gui.plots.score import ScorePlot
+from gui.run_model import RunModel
+from gui.theme import SPACE, set_role
+from gui.widgets.log import LogPanel
+from gui.widgets.phases import phase_name
+from gui.widgets.problem import ProblemCard
+from gui.widgets.strip import StageStrip
+from gui.worker import Phase
+
+
+class RunPage(QWidget):
+    """Shows the controller's run."""
+
+    go_to_setup = Signal()
+    start_sample = Signal()
+    show_results = Signal()
+
+    def __init__(self, controller: RunController, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page-run")
+        self.setAccessibleName(self.tr("Run"))
+        self._controller = controller
+        self._carded: tuple[object, ...] = ()
+        self._planned_for: object = None
+        self.model = RunModel(self)
+        self.plots: tuple[LossPlot, ParametersPlot, ScorePlot] = (
+            LossPlot(self),
+            ParametersPlot(self),
+            ScorePlot(self),
+        )
+        self._title, self._said = QLabel(self), QLabel(self)
+        self._strip = StageStrip(self)
+        self._card, self._warnings = ProblemCard(self), ProblemCard(self)
+        self._log = LogPanel(self)
+        self._empty = self._make_empty()
+        self._build()
+        self.model.changed.connect(self._redraw)
+        controller.batch.connect(self._on_batch)
+        controller.restarted.connect(self.model.reset)
+        controller.state_changed.connect(self._on_state)
+        self._on_state(controller.state)
+        if controller.state.folder is not None:
+            controller.attach(controller.state.folder)  # the page came later than the run: its events are told again
+
+    # -- the parts -----------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        for label, role in ((self._title, "title"), (self._said, "note")):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            set_role(label, role)
+        self._said.setWordWrap(True)
+        head = QHBoxLayout()
+        head.setSpacing(SPACE.s)
+        head.addWidget(self._title)
+        head.addSpacing(SPACE.s)
+        head.addWidget(self._said, 1)
+        for button in self._make_buttons():
+            head.addWidget(button)
+        self._plots = QWidget(self)
+        row = QHBoxLayout(self._plots)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE.s)
+        for plot in self.plots:
+            plot.enlarge_asked.connect(self._on_enlarge)
+            row.addWidget(plot, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE.l, SPACE.m, SPACE.l, SPACE.s)
+        column.setSpacing(SPACE.s)
+        column.addLayout(head)
+        for part in (self._card, self._warnings, self._strip, self._empty):
+            column.addWidget(part)
+        column.addWidget(self._plots, 1)
+        column.addWidget(self._log)
+        column.addStretch()
+
+    def _make_buttons(self) -> tuple[QPushButton, ...]:
+        self._pause = self._button("button-pause", "pause", self.tr("Pause"), "Ctrl+P", self._controller.pause)
+        self._pause.setToolTip(self.tr("Waits at once and keeps everything in memory (Ctrl+P)."))
+        self._resume = self._button("button-resume", "play", self.tr("Resume"), "Ctrl+R", self._controller.resume)
+        self._resume.setToolTip(self.tr("Goes on from where the run stands (Ctrl+R)."))
+        self._stop = self._button("button-stop", "stop", self.tr("Stop"), "Ctrl+.", self._controller.stop)
+        self._stop.setToolTip(self.tr("Ends the run in order; it can be resumed later (Ctrl+.)."))
+        self._keep = self._button("button-stop-keep", "check", self.tr("Stop, keep the best"), "", self._stop_keep)
+        self._keep.setToolTip(self.tr("Ends the run and leaves its best model so far, ready to use."))
+        self._results = self._button(
+            "button-results", "results", self.tr("See the results"), "", self.show_results.emit
+        )
+        self._results.setToolTip(self.tr("Teacher against student, and the export."))
+        self._results.setIcon(icon("results", QPalette.ColorRole.HighlightedText))
+        set_role(self._results, "primary")
+        return self._pause, self._resume, self._stop, self._keep, self._results
+
+    def _button(self, name: str, drawing: str, title: str, keys: str, act: Callable[[], object]) -> QPushButton:
+        button = QPushButton(icon(drawing), title, self)
+        button.setObjectName(name)
+        button.setAccessibleName(title)
+        if keys:
+            button.setShortcut(keys)
+        button.clicked.connect(lambda: act())  # without the button's own state
+        return button
+
+    def _make_empty(self) -> QWidget:
+        """What stands here while there is no run."""
+        empty = QWidget(self)
+        column = QVBoxLayout(empty)
+        column.setContentsMargins(0, 0, 0, 0)
+        words = QLabel(self.tr("No run is open. Start one in the set-up, or try the sample."), empty)
+        set_role(words, "note")
+        column.addWidget(words)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE.s)
+        for title, signal in (
+            (self.tr("Go to the set-up"), self.go_to_setup),
+            (self.tr("Try the sample"), self.start_sample),
+        ):
+            button = QPushButton(title, empty)
+            button.clicked.connect(signal)
+            row.addWidget(button)
+        row.addStretch()
+        column.addLayout(row)
+        return empty
+
+    # -- what is shown -------------------------------------------------------------------------------------------
+
+    def _on_batch(self, batch: tuple[tuple[float, Event], ...]) -> None:
+        self.model.apply(batch)
+
+    def _on_state(self, state: RunState) -> None:
+        there = state.folder is not None and state.phase != "none"
+        self._empty.setVisible(not there)
+        for part in (self._strip, self._plots, self._log):
+            part.setVisible(there)
+        recipe = self._controller.recipe
+        self._title.setText(recipe.name if there and recipe is not None else self.tr("Run"))
+        self._said.setText(self._words(state) if there else state.said)
+        self._show_buttons(state)
+        self._show_card(state)
+        self._plan()
+        self._show_stages()
+
+    def _redraw(self) -> None:
+        self._show_stages()
+        self._log.show_log(self.model)
+        self._warnings.show_warnings(self.model.warnings)
+        if self.isVisible():
+            for plot in self.plots:
+                if plot.isVisible():
+                    plot.show_model(self.model)
+
+    def showEvent(self, event: object) -> None:
+        """Draw what came while nobody looked."""
+        super().showEvent(event)  # type: ignore[arg-type]
+        self._redraw()
+
+    def _show_stages(self) -> None:
+        self._strip.show_stages(self.model.stages, at_work=self._controller.state.phase == "running")
+
+    def _words(self, state: RunState) -> str:
+        """The state in words: what was asked, or what it did, or how it stands."""
+        waiting = {
+            "pause": self.tr("Pausing…"),
+            "resume": self.tr("Going on…"),
+            "stop": self.tr("Stopping…"),
+            "stop_keep_best": self.tr("Stopping and keeping the best…"),
+        }
+        if state.wish:
+            return waiting[state.wish]
+        if state.said:
+            return state.said
+        if state.phase in ("starting", "queued"):
+            return self.tr("Getting ready: reading the recipe, loading the libraries. This takes some seconds.")
+        left = self.model.eta_seconds
+        if state.phase == "running" and left is not None:
+            return self.tr("running · {} left").format(text.roughly(left))
+        return phase_name(state.phase)
+
+    def _show_buttons(self, state: RunState) -> None:
+        asked = bool(state.wish)
+        resumable: tuple[Phase, ...] = ("paused", "stopped", "failed", "lost")
+        self._pause.setVisible(state.phase in ("starting", "queued", "running"))
+        self._pause.setEnabled(state.phase in ("queued", "running") and not asked)
+        self._resume.setVisible(state.phase in resumable)
+        self._resume.setEnabled(state.phase in resumable and (not asked or state.phase == "paused"))
+        for button in (self._stop, self._keep):
+            button.setVisible(state.live)
+            button.setEnabled(state.live and not state.wish.startswith("stop"))
+        self._keep.setEnabled(self._keep.isEnabled() and state.phase in ("running", "paused"))
+        self._results.setVisible(state.phase == "finished" or state.kept_best)
+
+    def _show_card(self, state: RunState) -> None:
+        """A card for what needs a word: it stays until the run goes on."""
+        carded = (state.folder, state.phase, state.faults)
+        if carded == self._carded:
+            return
+        self._carded = carded
+        resume = (self.tr("Resume"), self._controller.resume)
+        folder = (self.tr("Open the folder"), self._open_folder)
+        if state.phase == "lost":
+            self._card.show_trouble(
+                self.tr("The run was cut off: its process was ended from outside, or the machine went down."),
+                self.tr("Every finished stage and the last checkpoint are safe. Resume goes on from there."),
+                resume,
+                folder,
+            )
+        elif state.phase == "failed":
+            first, *others = state.faults or ()
+            hints = [first.hint, *(f"{fault.problem} {fault.hint}" for fault in others)]
+            begun = self._controller.recipe is not None
+            actions = (resume, folder) if begun else ((self.tr("Back to the set-up"), self.go_to_setup.emit),)
+            self._card.show_trouble(first.problem, "\n".join(hints), *actions)
+        else:
+            self._card.show_faults(())
+
+    def _plan(self) -> None:
+        """The stages that the recipe will have, once it is known."""
+        recipe = self._controller.recipe
+        if recipe is None or recipe is self._planned_for:
+            return
+        self._planned_for = recipe
+        folder = self._controller.state.folder
+        try:
+            config = teacher_config(recipe.teacher.model, folder)  # type: ignore[arg-type]
+            names = [stage.name for stage in recipe_sizes(config, recipe, recipe.targets.vocabulary_size).stages]
+        except InputError:
+            names = []  # they show as they begin
+        self.model.set_planned(names)
+
+    # -- what the user does --------------------------------------------------------------------------------------
+
+    def _stop_keep(self) -> None:
+        self._controller.stop(keep_best=True)
+
+    def _open_folder(self) -> None:
+        folder = self._controller.state.folder
+        if folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def _on_enlarge(self) -> None:
+        """One plot fills the page, or all are there again."""
+        plot = self.sender()
+        assert isinstance(plot, PlotPanel)
+        alone = any(other is not plot and other.isVisible() for other in self.plots)
+        for other in self.plots:
+            other.setVisible(other is plot or not alone)
+        plot.set_enlarged(alone)
+        self._redraw()

@@ -1,0 +1,5 @@
+"""The set-up page: a recipe, made by choosing."""
+
+from gui.pages.setup.page import SetupPage
+
+__all__ = ["SetupPage"]

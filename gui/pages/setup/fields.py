@@ -1,0 +1,171 @@
+"""Controls made from the recipe's own rules: a new key of the recipe gets one without a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import QLocale, Signal
+from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from core.rules import Choice, Number, Refused, Rule, Several
+from gui.pages.setup.field_words import help_of, label_of, term_of
+from gui.theme import SPACE, set_role
+from gui.widgets.calm_wheel import CalmWheel
+
+
+class FieldControl(QWidget):
+    """One key: a list of words where the rule is a choice, else a field to type in; empty is the default."""
+
+    changed = Signal(object)
+    """The value set; None for the default."""
+
+    def __init__(self, key: str, rule: Rule, parent: QWidget) -> None:
+        """`key` is the one that its words are found by, such as "schedule.threads" or "tasks.epochs"."""
+        super().__init__(parent)
+        self.key = key
+        self._rule = rule
+        self._shown: tuple[Any, Any] | None = None
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        self.editor: QComboBox | QLineEdit
+        if isinstance(rule, Choice):
+            self.editor = QComboBox(self)
+            CalmWheel(self.editor)
+            self.editor.addItems(["", *rule.allowed])
+            self.editor.activated.connect(self._on_choice)
+        else:
+            self.editor = QLineEdit(self)
+            self.editor.editingFinished.connect(self._on_text)
+        self.editor.setObjectName(f"field-{key}")
+        self.editor.setAccessibleName(f"{label_of(key)} ({term_of(key)})")
+        self.editor.setToolTip(help_of(key))
+        self._wrong = QLabel(self)
+        self._wrong.setWordWrap(True)
+        set_role(self._wrong, "bad")
+        self._wrong.hide()
+        rows.addWidget(self.editor)
+        rows.addWidget(self._wrong)
+
+    def show_value(self, value: Any, default: Any) -> None:
+        """Show what is set, None for nothing, and what holds then."""
+        if self._shown == (value, default):
+            return
+        self._shown = (value, default)
+        usual = self.tr("default: {}").format(_written(default)) if default is not None else self.tr("default")
+        if isinstance(self.editor, QComboBox):
+            self.editor.setItemText(0, usual)
+            self.editor.setCurrentIndex(0 if value is None else self.editor.findText(str(value)))
+        else:
+            self.editor.setPlaceholderText(usual)
+            self.editor.setText("" if value is None else _written(value))
+        self._tell_wrong("")
+
+    def _on_choice(self, index: int) -> None:
+        self._set(None if index == 0 else self.editor.itemText(index))
+
+    def _on_text(self) -> None:
+        text = self.editor.text().strip()
+        if not text:
+            self._tell_wrong("")
+            self._set(None)
+            return
+        try:
+            value = self._rule.read(label_of(self.key), _parsed(text, self._rule))
+        except Refused as refused:
+            self._tell_wrong(f"{refused.fault.problem} {refused.fault.hint}")
+            return
+        self._tell_wrong("")
+        self._set(value)
+
+    def _set(self, value: Any) -> None:
+        if self._shown is None or value != _as_tuple(self._shown[0]):
+            self.changed.emit(value)
+
+    def _tell_wrong(self, text: str) -> None:
+        self._wrong.setText(text)
+        self._wrong.setVisible(bool(text))
+        self.editor.setAccessibleDescription(text)
+
+
+class FieldForm(QWidget):
+    """Fields in two columns, each under its words."""
+
+    def __init__(
+        self,
+        entries: Sequence[tuple[str, Rule]],
+        read: Callable[[str], tuple[Any, Any]],
+        write: Callable[[str, Any], None],
+        parent: QWidget,
+        columns: int = 3,
+    ) -> None:
+        """`entries`: keys and rules. `read` gives a key's value and default; `write` takes what the user sets."""
+        super().__init__(parent)
+        self._read = read
+        self._write = write
+        self.controls: dict[str, FieldControl] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(SPACE.l)
+        grid.setVerticalSpacing(SPACE.xs)
+        for index, (key, rule) in enumerate(entries):
+            row, column = 2 * (index // columns), index % columns
+            label = QLabel(label_of(key), self)
+            label.setToolTip(help_of(key))
+            control = FieldControl(key, rule, self)
+            label.setBuddy(control.editor)
+            control.changed.connect(lambda value, key=key: self._write(key, value))
+            self.controls[key] = control
+            term = QLabel(term_of(key), self)
+            set_role(term, "small")
+            term.setVisible(term_of(key) != label_of(key).lower())
+            words = QHBoxLayout()
+            words.setSpacing(SPACE.s)
+            words.addWidget(label)
+            words.addWidget(term, 1)
+            grid.addLayout(words, row, column)
+            grid.addWidget(control, row + 1, column)
+        for column in range(columns):
+            grid.setColumnStretch(column, 1)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is set."""
+        for key, control in self.controls.items():
+            control.show_value(*self._read(key))
+
+
+def _parsed(text: str, rule: Rule) -> Any:
+    """What a text says, as the rule wants it; a text that says nothing of the kind stays as it is."""
+    if isinstance(rule, Several):
+        return [_parsed(part.strip(), rule.rule) for part in text.replace(";", ",").split(",") if part.strip()]
+    if not isinstance(rule, Number) or text.lower() == "auto":
+        return text.lower() if isinstance(rule, Number) else text
+    for read in (int, float, *(_in_locale(rule.whole),)):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _in_locale(whole: bool) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        value, fine = QLocale().toLongLong(text) if whole else QLocale().toDouble(text)
+        if not fine:
+            raise ValueError(text)
+        return value
+
+    return read
+
+
+def _written(value: Any) -> str:
+    """A value as it may be typed."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_written, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

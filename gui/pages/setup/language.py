@@ -1,0 +1,268 @@
+"""Part 2: the language that the student keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, partial
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHeaderView, QLineEdit, QTreeWidget, QTreeWidgetItem
+
+from core.known_data import KnownData, known_corpora, known_tasks
+from core.languages import LanguageEntry, all_languages, find_languages
+from core.pretraining import Volume, pretraining_volume
+from core.teachers import known_teacher
+from gui.draft import Draft
+from gui.lookup import Lookup
+from gui.pages.setup.section import Section, plain_label
+from gui.text import count, kind_name, number
+from resources import sample
+
+_CODE = Qt.ItemDataRole.UserRole
+_MOST = 30
+_PAUSE_MILLISECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageFacts:
+    """What is known here of a language, for one teacher."""
+
+    entry: LanguageEntry
+    volume: Volume | None
+    """What the teacher read of it; None where that isn't known."""
+    corpora: tuple[KnownData, ...]
+    tasks: tuple[KnownData, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in a sentence: "Swahili" for "Swahili (individual language)"."""
+        return self.entry.name.partition(" (")[0]
+
+
+class LanguageSection(Section):
+    """Search by any name or code; badges say what there is of a language."""
+
+    facts_found = Signal(object)
+    """`LanguageFacts` of the language chosen; None where there is none."""
+    listed = Signal()
+    """The list shows what was searched for."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__("2", "language", draft)
+        self.set_title(self.tr("Language"))
+        self.facts: LanguageFacts | None = None
+        self._asked: tuple[str | None, str | None] = (None, None)
+        self._search = Lookup(self)
+        self._search.found.connect(self._show_found)
+        self._look = Lookup(self)
+        self._look.found.connect(self._show_facts)
+        self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MILLISECONDS)
+        self._pause.timeout.connect(self._find)
+        self._build()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a language is chosen."""
+        return bool(self.draft.value("language.code"))
+
+    def _build(self) -> None:
+        self.field = QLineEdit(self)
+        self.field.setObjectName("field-language")
+        self.field.setClearButtonEnabled(True)
+        self.field.setPlaceholderText(self.tr("Search: a name in English or in the language itself, or a code"))
+        self.field.setAccessibleName(self.tr("Search for a language"))
+        self.field.setToolTip(self.tr("Finds 7,900 languages by name or code; Enter takes the first."))
+        self.field.textChanged.connect(self._pause.start)
+        self.field.returnPressed.connect(self._take_first)
+        self.field.installEventFilter(self)
+        self.body.addWidget(self.field)
+        self.list = QTreeWidget(self)
+        self.list.setObjectName("list-languages")
+        self.list.setAccessibleName(self.tr("Languages found"))
+        self.list.setToolTip(self.tr("A click chooses a language."))
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setHeaderLabels(
+            [
+                self.tr("Language"),
+                self.tr("Own name"),
+                self.tr("Code"),
+                self.tr("Teacher read"),
+                self.tr("Public texts"),
+                self.tr("Public checks"),
+            ]
+        )
+        header = self.list.header()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setStretchLastSection(False)
+        self.list.setFixedHeight(184)
+        self.list.itemClicked.connect(self._on_item)
+        self.list.itemActivated.connect(self._on_item)
+        self.body.addWidget(self.list)
+        self.note = plain_label("note", self)
+        self.body.addWidget(self.note)
+        self.add_next()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The arrow down goes from the search into the list."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Down:
+            self.list.setFocus()
+            if self.list.currentItem() is None:
+                self.list.setCurrentItem(self.list.topLevelItem(0))
+            return True
+        return False
+
+    def opened(self) -> None:
+        """Ready to search."""
+        self.field.setFocus()
+        self._find()
+
+    def end(self) -> None:
+        """End what is under way."""
+        self._pause.stop()
+        self._search.forget()
+        self._look.forget()
+
+    def refresh(self) -> None:
+        """Show the language that the draft holds."""
+        asked = self.draft.value("language.code"), self.draft.value("teacher.model")
+        if asked != self._asked:
+            former, self._asked = self._asked, asked
+            if asked[0] != former[0]:
+                self.facts = None
+            self._look.ask(partial(_facts_of, *asked))
+            if self.is_open and asked[1] != former[1]:
+                self._find()
+        if not self.is_ready:
+            self.set_summary(self.tr("Choose the language that the small model keeps."), todo=True)
+        elif self.facts is None:
+            self.set_summary(str(asked[0]))
+        else:
+            entry = self.facts.entry
+            own = f" · {entry.own_name}" if entry.own_name and entry.own_name != self.facts.name else ""
+            self.set_summary(f"{self.facts.name} ({entry.code}){own}")
+
+    def choose(self, code: str) -> None:
+        """Take a language by its code."""
+        self.draft.set("language.code", code)
+        self.draft.seal()
+
+    def read_words(self) -> str:
+        """What the teacher read of the language, as a part of a line; empty where that isn't known."""
+        if self.facts is None or self.facts.volume is None:
+            return ""
+        volume, name = self.facts.volume, self.facts.name
+        if volume.size_gib == 0 and volume.tokens_millions == 0:
+            return self.tr("never saw {}").format(name)
+        return self.tr("saw {} of {}").format(_amount(volume), name)
+
+    # -- searching -----------------------------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        text, teacher = self.field.text(), self.draft.value("teacher.model")
+        self._search.ask(partial(_matches, text, teacher))
+
+    def _show_found(self, found: tuple[LanguageFacts, ...]) -> None:
+        self.list.clear()
+        chosen = self.draft.value("language.code")
+        for facts in found:
+            entry = facts.entry
+            tasks = dict.fromkeys(kind_name(data.kind) for data in facts.tasks)
+            item = QTreeWidgetItem(
+                [
+                    entry.name,
+                    entry.own_name,
+                    entry.code,
+                    _read_cell(facts.volume, self.tr("nothing")),
+                    count(len(facts.corpora)) if facts.corpora else "",
+                    ", ".join(tasks),
+                ]
+            )
+            item.setData(0, _CODE, entry.code)
+            item.setToolTip(0, ", ".join(entry.other_names))
+            self.list.addTopLevelItem(item)
+            if entry.code == chosen:
+                self.list.setCurrentItem(item)
+        self._show_note(bool(found))
+        self.listed.emit()
+
+    def _show_note(self, found: bool) -> None:
+        text = ""
+        if not found and self.field.text().strip():
+            text = self.tr("No language has this name or code. Try a part of the name.")
+        elif self.facts is not None and self.draft.value("teacher.model"):
+            text = self._volume_note(self.facts)
+        elif not self.is_ready and not self.field.text():
+            text = self.tr("Type a few letters.")
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def _volume_note(self, facts: LanguageFacts) -> str:
+        volume, name = facts.volume, facts.name
+        known = known_teacher(self.draft.value("teacher.model"))
+        title = known.title if known else self.tr("this teacher")
+        if volume is None:
+            return self.tr("How much {} {} read isn't known.").format(name, title)
+        if volume.size_gib == 0 and volume.tokens_millions == 0:
+            return self.tr("{} never saw {} ({}). Adapting the teacher to your text first is worth the time.").format(
+                title, name, volume.corpus
+            )
+        as_other = self.tr(", listed as “{}”").format(volume.code) if volume.code != facts.entry.code else ""
+        note = f" {volume.note}." if volume.note else ""
+        words = self.tr("{} saw {} of {} in {}{}, as {} counted.")
+        return (
+            words.format(title, _amount(volume), name, volume.corpus, as_other, volume.source.partition(",")[0]) + note
+        )
+
+    def _show_facts(self, facts: LanguageFacts | None) -> None:
+        self.facts = facts
+        self.refresh()
+        self._show_note(True)
+        self.facts_found.emit(facts)
+
+    def _take_first(self) -> None:
+        if self._pause.isActive() or not self.list.topLevelItemCount():
+            self._pause.stop()
+            found = find_languages(self.field.text(), 1)
+            if found:
+                self.choose(found[0].code)
+        else:
+            self.choose((self.list.currentItem() or self.list.topLevelItem(0)).data(0, _CODE))
+
+    def _on_item(self, item: QTreeWidgetItem) -> None:
+        self.choose(item.data(0, _CODE))
+
+
+def _read_cell(volume: Volume | None, nothing: str) -> str:
+    if volume is None:
+        return "–"
+    return nothing if volume.size_gib == 0 and volume.tokens_millions == 0 else _amount(volume)
+
+
+def _amount(volume: Volume) -> str:
+    if volume.size_gib >= 0.095:
+        return f"{number(volume.size_gib)} GiB"
+    return f"{number(volume.size_gib * 1024, 0 if volume.size_gib * 1024 >= 1 else 2)} MiB"
+
+
+@cache
+def _by_code() -> dict[str, LanguageEntry]:
+    return {entry.code: entry for entry in all_languages()}
+
+
+def _facts_of(code: str | None, teacher: str | None) -> LanguageFacts | None:
+    entry = _by_code().get(code or "")
+    return None if entry is None else _facts(entry, teacher)
+
+
+def _facts(entry: LanguageEntry, teacher: str | None) -> LanguageFacts:
+    volume = pretraining_volume(teacher, entry.code) if teacher else None
+    return LanguageFacts(entry, volume, tuple(known_corpora(entry.code)), tuple(known_tasks(entry.code)))
+
+
+def _matches(text: str, teacher: str | None) -> tuple[LanguageFacts, ...]:
+    """What a search finds; before one, the languages of the sample."""
+    entries = find_languages(text, _MOST) if text.strip() else [_by_code()[code] for code in sample.LANGUAGES]
+    return tuple(_facts(entry, teacher) for entry in entries)

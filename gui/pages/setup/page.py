@@ -1,0 +1,285 @@
+"""The set-up page: five parts, what is wrong in each, and the button that starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from core.errors import Fault
+from gui.draft import Draft
+from gui.pages.setup.corpus import CorpusSection
+from gui.pages.setup.header import Header
+from gui.pages.setup.language import LanguageFacts, LanguageSection
+from gui.pages.setup.latest_job import LatestJob
+from gui.pages.setup.more import MoreSection
+from gui.pages.setup.section import Section
+from gui.pages.setup.target import TargetSection, estimate_words
+from gui.pages.setup.tasks import TasksSection
+from gui.pages.setup.teacher import TeacherSection
+from gui.settings import SettingsFile
+from gui.text import count
+from gui.theme import SPACE, set_role
+from gui.widgets.elided import ElidedLabel
+from gui.widgets.problem import ProblemCard
+
+_RECIPES = "*.toml"
+_REVEAL_MILLISECONDS = 1500
+"""How long a part that was opened may take to get its full size."""
+
+
+class SetupPage(QWidget):
+    """Shows a draft and checks it as it grows."""
+
+    compress_requested = Signal(str, object)
+    """The recipe as TOML, and the folder (`Path`) that its relative paths start from."""
+
+    def __init__(self, draft: Draft, settings: SettingsFile, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page-setup")
+        self.setAccessibleName(self.tr("Set up"))
+        self.draft = draft
+        self._found: tuple[Fault, ...] = ()
+        self._shown: tuple[Fault, ...] = ()
+        self._pressed = False
+        self._revealed: Section | None = None
+        self._scrolled = 0
+        self._reveal_timer = QTimer(self, singleShot=True, interval=_REVEAL_MILLISECONDS)
+        self._reveal_timer.timeout.connect(self._end_reveal)
+        self.teacher = TeacherSection(draft, settings)
+        self.language = LanguageSection(draft)
+        self.corpus = CorpusSection(draft)
+        self.target = TargetSection(draft)
+        self.tasks = TasksSection(draft)
+        self.more = MoreSection(draft)
+        self._check = LatestJob("check", self)
+        self._check.done.connect(self._on_checked)
+        self._check.failed.connect(self._on_faults)
+        self._build()
+        self.language.facts_found.connect(self._on_language)
+        draft.changed.connect(self.refresh)
+        self.refresh()
+        self.teacher.button.setFocus()
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """The parts from top to bottom, by the recipe's table that each is about."""
+        return {
+            "teacher": self.teacher,
+            "language": self.language,
+            "corpus": self.corpus,
+            "targets": self.target,
+            "tasks": self.tasks,
+            "more": self.more,
+        }
+
+    def _build(self) -> None:
+        self.header = Header(self.draft, self)
+        self.header.open_wanted.connect(self._open_recipe)
+        self.header.save_wanted.connect(self._save_recipe)
+        self.file_problems = ProblemCard(self)
+        inner = QWidget(self)
+        inner.setProperty("role", "page")
+        cards = QVBoxLayout(inner)
+        cards.setContentsMargins(0, 0, 0, 0)
+        cards.setSpacing(SPACE.s)
+        for section in self.sections.values():
+            section.toggled.connect(partial(self._on_toggled, section))
+            section.next_wanted.connect(partial(self._go_on, section))
+            cards.addWidget(section)
+        cards.addStretch()
+        self.scroll = QScrollArea(self)
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.scroll.setWidget(inner)
+        self.scroll.verticalScrollBar().rangeChanged.connect(self._reveal)
+
+        self.state = ElidedLabel(parent=self)
+        self.state.setObjectName("label-setup-state")
+        self.button = QPushButton(self.tr("Compress"), self)
+        self.button.setObjectName("button-compress")
+        self.button.setAccessibleName(self.tr("Compress"))
+        self.button.setToolTip(self.tr("Start the run (Ctrl+Return). It can be paused and stopped at any time."))
+        self.button.setShortcut(QKeySequence(Qt.Modifier.CTRL | Qt.Key.Key_Return))
+        self.button.setMinimumSize(140, 36)
+        set_role(self.button, "primary")
+        self.button.clicked.connect(self._on_compress)
+        bar = QHBoxLayout()
+        bar.setSpacing(SPACE.m)
+        bar.addWidget(self.state, 1)
+        bar.addWidget(self.button)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(SPACE.l, SPACE.m, SPACE.l, SPACE.m)
+        rows.setSpacing(SPACE.s)
+        rows.addWidget(self.header)
+        rows.addWidget(self.file_problems)
+        rows.addWidget(self.scroll, 1)
+        rows.addLayout(bar)
+
+    # -- what is shown -------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the draft."""
+        self.header.refresh()
+        self.file_problems.show_faults(())
+        for section in self.sections.values():
+            section.refresh()
+        self._recheck()
+        self._show_state()
+
+    def end(self) -> None:
+        """The window closes: end what is under way, keep the draft."""
+        self._check.forget()
+        for section in self.sections.values():
+            section.end()
+        self.draft.keep()
+
+    def _recheck(self) -> None:
+        if self.draft.recipe() is None:
+            self._check.forget()
+            self._found = ()
+            self._pressed = False
+        else:
+            self._check.ask({"recipe": self.draft.to_toml(), "base": str(self.draft.base)})
+        self._show_faults()
+
+    def _show_faults(self) -> None:
+        self._shown = tuple(dict.fromkeys((*self.draft.faults, *self._found)))
+        placed: dict[str, list[Fault]] = {name: [] for name in self.sections}
+        for fault in self._shown:
+            table = fault.key.partition(".")[0].partition("[")[0]
+            placed[table if table in placed else "more"].append(fault)
+        for name, section in self.sections.items():
+            section.show_faults(placed[name])
+
+    def _show_state(self) -> None:
+        missing = [self.sections[key.partition(".")[0]].title for key in self.draft.missing]
+        estimate = self.draft.estimate
+        role = ""
+        if missing:
+            text = self.tr("Still to choose: {}.").format(", ".join(missing))
+        elif self._shown:
+            number = len(self._shown)
+            one, many = (
+                self.tr("1 thing to mend before it can start."),
+                self.tr("{} things to mend before it can start."),
+            )
+            text, role = one if number == 1 else many.format(count(number)), "bad"
+        elif self._check.busy or self.draft.looking:
+            text = self.tr("Checking…")
+        elif estimate is None:
+            text = self.tr("Ready. How small it becomes shows when the teacher is here.")
+        elif len(estimate.stages) == 1:
+            text, role = self.tr("Ready, but nothing is made smaller: move a slider."), "warn"
+        else:
+            text, role = self.tr("Ready: {}").format(estimate_words(estimate)), "good"
+        self.state.setText(text)
+        set_role(self.state, role)
+        self.button.setEnabled(not missing and self.draft.recipe() is not None)
+
+    # -- what the user does --------------------------------------------------------------------------------------
+
+    def open_recipe(self, path: Path) -> None:
+        """Take up a recipe file, or tell what is wrong with it."""
+        faults = self.draft.load(path)
+        self.file_problems.show_faults(faults)
+
+    def _open_recipe(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, self.tr("Open a recipe"), str(self.draft.base), self._kinds())
+        if path:
+            self.open_recipe(Path(path))
+
+    def _save_recipe(self) -> None:
+        proposed = self.draft.base / f"{self.draft.value('name') or 'recipe'}.toml"
+        path, _ = QFileDialog.getSaveFileName(self, self.tr("Save the recipe"), str(proposed), self._kinds())
+        if path:
+            self.save_recipe(Path(path))
+
+    def save_recipe(self, path: Path) -> None:
+        """Write the recipe, or tell why it can't be written."""
+        try:
+            self.draft.save(path)
+        except OSError as error:
+            problem = self.tr("{} can't be written: {}.").format(path, error.strerror)
+            self.file_problems.show_faults([Fault(problem, self.tr("Choose another folder."))])
+
+    def _kinds(self) -> str:
+        return self.tr("Recipes") + f" ({_RECIPES})"
+
+    def _on_compress(self) -> None:
+        if self._shown:
+            self._go_to_faults()
+        elif self._check.busy:
+            self._pressed = True  # what is found decides
+        else:
+            self.compress_requested.emit(self.draft.to_toml(), self.draft.base)
+
+    def _go_to_faults(self) -> None:
+        section = next(section for section in self.sections.values() if section.has_faults)
+        section.open()
+        self._scroll_to(section)
+        section.focus_first()
+
+    def _on_toggled(self, section: Section, opened: bool) -> None:
+        if not opened:
+            return
+        for other in self.sections.values():
+            if other is not section and other is not self.target:
+                other.open(False)
+        # Only when the layout has made room can it be scrolled to.
+        self._revealed, self._scrolled = section, self.scroll.verticalScrollBar().value()
+        self._reveal_timer.start()
+
+    def _go_on(self, section: Section) -> None:
+        parts = [part for part in self.sections.values() if part not in (self.target, self.more)]
+        section.open(False)
+        following = parts[parts.index(section) + 1 :]
+        wanted = next((part for part in (*following, *parts) if not part.is_ready), None)
+        if wanted is not None:
+            wanted.open()
+        else:
+            self.button.setFocus()
+
+    def _reveal(self) -> None:
+        """A part that was just opened has got its room, or more of it."""
+        bar = self.scroll.verticalScrollBar()
+        if self._revealed is not None and bar.value() in (self._scrolled, bar.maximum()):  # else the user scrolls
+            self._scroll_to(self._revealed)
+            self._scrolled = bar.value()
+
+    def _end_reveal(self) -> None:
+        self._reveal()
+        self._revealed = None
+
+    def _scroll_to(self, section: Section) -> None:
+        bar, view = self.scroll.verticalScrollBar(), self.scroll.viewport().height()
+        top, bottom = section.y(), section.y() + section.height()
+        if top < bar.value() or bottom > bar.value() + view:
+            bar.setValue(top)  # to the top, as it may still grow
+
+    # -- what comes back -----------------------------------------------------------------------------------------
+
+    def _on_language(self, facts: LanguageFacts | None) -> None:
+        self.teacher.show_volume(self.language.read_words())
+        self.corpus.show_language(facts)
+        self.tasks.show_language(facts)
+
+    def _on_checked(self, result: object) -> None:
+        self._take(())
+
+    def _on_faults(self, faults: Sequence[Fault]) -> None:
+        self._take(tuple(faults))
+
+    def _take(self, faults: tuple[Fault, ...]) -> None:
+        self._found = faults
+        self._show_faults()
+        self._show_state()
+        if self._pressed:
+            self._pressed = False
+            self._on_compress()

@@ -1,0 +1,197 @@
+"""A part of the set-up: a card with its number, its summary and what is wrong in it, that opens in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from core.errors import Fault
+from gui.draft import Draft
+from gui.icons import icon
+from gui.theme import SPACE, set_role, theme
+from gui.widgets.elided import ElidedLabel
+from gui.widgets.problem import ProblemCard
+
+_MARK = 16
+
+
+class Section(QFrame):
+    """Subclasses fill `body` and say in `refresh` what the draft holds of theirs."""
+
+    toggled = Signal(bool)
+    """Opened, or closed."""
+    next_wanted = Signal()
+
+    def __init__(self, number: str, name: str, draft: Draft, *, always_open: bool = False) -> None:
+        """`name` is its key among the recipe's tables, and part of its object name."""
+        super().__init__()
+        self.draft = draft
+        self.title = ""
+        self._faults: tuple[Fault, ...] = ()
+        self.setObjectName(f"section-{name}")
+        set_role(self, "card")
+        self._mark = _Mark(self)
+        self._summary = ElidedLabel(parent=self)
+        self.problems = ProblemCard(self)
+        self.button = QPushButton(self)
+        self.button.setObjectName(f"button-open-{name}")
+        self.button.clicked.connect(self._toggle)
+        self.button.setVisible(not always_open)
+        self.content = QWidget(self)
+        self.body = QVBoxLayout(self.content)
+        # Under the summary, as far in as it.
+        self.body.setContentsMargins(0, 0, 0, SPACE.xs)
+        self.body.setSpacing(SPACE.s)
+        self.content.setVisible(always_open)
+
+        header = QHBoxLayout()
+        header.setSpacing(SPACE.s)
+        numeral = QLabel(number, self)
+        numeral.setFixedWidth(14)
+        set_role(numeral, "note")
+        self._title = QLabel(self)
+        self._title.setMinimumWidth(76)
+        set_role(self._title, "strong")
+        header.addWidget(numeral)
+        header.addWidget(self._title)
+        header.addWidget(self._mark)
+        header.addWidget(self._summary, 1)
+        header.addWidget(self.button)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(SPACE.m, SPACE.xs, SPACE.m, SPACE.xs)
+        rows.setSpacing(SPACE.s)
+        rows.addLayout(header)
+        rows.addWidget(self.problems)
+        rows.addWidget(self.content)
+
+    def set_title(self, title: str) -> None:
+        """Its name, in the user's language."""
+        self.title = title
+        self._title.setText(title)
+        self.setAccessibleName(title)
+        self._name_button()
+
+    @property
+    def summary(self) -> str:
+        """What its line says."""
+        return self._summary.text()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its controls are shown."""
+        return not self.content.isHidden()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it holds all that a recipe needs of it."""
+        return True
+
+    def open(self, opened: bool = True) -> None:
+        """Show or hide its controls."""
+        if opened != self.is_open:
+            self.content.setVisible(opened)
+            self._name_button()
+            if opened:
+                self.opened()
+            self.toggled.emit(opened)
+
+    def opened(self) -> None:
+        """Its controls are shown: the moment to set the focus, or to look anew."""
+
+    def refresh(self) -> None:
+        """Show what the draft holds."""
+
+    def end(self) -> None:
+        """End what it has under way."""
+
+    def set_summary(self, text: str, *, todo: bool = False) -> None:
+        """What it holds in a line, or what is to do."""
+        if text != self._summary.text():
+            self._summary.setText(text)
+        set_role(self._summary, "note" if todo else "")
+        self._mark.show_state("none" if todo else "warning" if self._faults else "check")
+        self.setAccessibleDescription(text)
+        self._name_button()
+
+    def show_faults(self, faults: Sequence[Fault]) -> None:
+        """Tell of what is wrong in it, until it is told anew."""
+        if tuple(faults) != self._faults:
+            self._faults = tuple(faults)
+            self.problems.show_faults(faults)
+            if self._mark.state != "none" or faults:
+                self._mark.show_state("warning" if faults else "check")
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether something is wrong in it."""
+        return bool(self._faults)
+
+    def focus_first(self) -> None:
+        """Give the focus to its first control."""
+        widgets = self.content.findChildren(QWidget)
+        first = next((widget for widget in widgets if widget.focusPolicy() & Qt.FocusPolicy.TabFocus), self.button)
+        first.setFocus()
+
+    def add_next(self) -> None:
+        """Add the button that goes on to the next part, at the body's end."""
+        button = QPushButton(self.tr("Next"), self)
+        button.setToolTip(self.tr("Close this part and open the next one that needs something."))
+        button.clicked.connect(self.next_wanted)
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(button)
+        self.body.addLayout(row)
+
+    def _toggle(self) -> None:
+        self.open(not self.is_open)
+
+    def _name_button(self) -> None:
+        text = self.tr("Close") if self.is_open else self.tr("Change") if self.is_ready else self.tr("Choose")
+        self.button.setText(text)
+        self.button.setAccessibleName(f"{text}: {self.title}")
+        tooltip = self.tr("Hide these controls.") if self.is_open else self.tr("Show the controls of this part.")
+        self.button.setToolTip(tooltip)
+
+
+class _Mark(QLabel):
+    """A tick, a warning or nothing, in the theme's colours."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.state = "none"
+        self.setFixedSize(_MARK, _MARK)
+        theme().changed.connect(self._draw)
+
+    def show_state(self, state: str) -> None:
+        """`state` is "check", "warning" or "none"."""
+        if state != self.state:
+            self.state = state
+            self._draw()
+
+    def _draw(self) -> None:
+        names = {
+            "check": self.tr("Complete"),
+            "warning": self.tr("Something is wrong here"),
+            "none": self.tr("Not yet complete"),
+        }
+        self.setAccessibleName(names[self.state])
+        self.setToolTip(names[self.state])
+        if self.state == "none":
+            self.clear()
+        else:
+            role = QPalette.ColorRole.Accent if self.state == "check" else QPalette.ColorRole.BrightText
+            self.setPixmap(icon(self.state, role).pixmap(_MARK, _MARK))
+
+
+def plain_label(role: str = "", parent: QWidget | None = None) -> QLabel:
+    """A label for texts that hold names of files, models or people's data: several lines, plain."""
+    label = QLabel(parent)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    if role:
+        set_role(label, role)
+    return label

@@ -1,0 +1,49 @@
+"""Axes whose numbers are written in the user's locale, with their unit in the title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyqtgraph as pg
+
+from gui.text import count, number, parameters
+
+
+class NumberAxis(pg.AxisItem):
+    """An axis that writes its ticks with a function of ours, never with a factor in its title."""
+
+    def __init__(self, side: str, title: str, write: Callable[[float, float], str]) -> None:
+        """`write` turns a value and the distance of two ticks into words."""
+        super().__init__(side)
+        self._write = write
+        self.enableAutoSIPrefix(False)
+        self.setLabel(title)
+        self.setStyle(hideOverlappingLabels=True, autoExpandTextSpace=True)
+
+    def resizeEvent(self, event: object = None) -> None:
+        """Place the title whole: the base class lets some pixels of it hang out of the plot."""
+        super().resizeEvent(event)
+        if self.orientation == "bottom" and self.label is not None:
+            self.label.setY(self.size().height() - self.label.boundingRect().height())
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """The ticks' words; on a logarithmic axis the values are exponents."""
+        if self.logMode:
+            return [self._write(10.0**value, 10.0**value) for value in values]
+        return [self._write(value * scale, spacing * scale) for value in values]
+
+
+def steps(value: float, _: float) -> str:
+    """Training steps: 20,000."""
+    return count(round(value)) if abs(value - round(value)) < 1e-6 and value >= 0 else ""
+
+
+def plain(value: float, spacing: float) -> str:
+    """A number with as many decimals as its distance to the next needs."""
+    digits = next((digits for digits in range(4) if abs(spacing * 10**digits - round(spacing * 10**digits)) < 1e-6), 4)
+    return number(value, digits)
+
+
+def millions(value: float, _: float) -> str:
+    """Parameters: 15.0 M."""
+    return parameters(value) if value >= 0 else ""

@@ -1,0 +1,102 @@
+"""How a curve of a plot looks and what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gui.series import Values
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve and its points, for one redraw."""
+
+    name: str
+    """Its name on the plot and in an exported table."""
+    x: Values
+    y: Values
+    color: str
+    """The name of one of the theme's colours."""
+    groups: frozenset[str]
+    """What the legend can hide it by: it shows while all of them do."""
+    label: str = ""
+    """Stands at the line's end; empty: none."""
+    width: float = 2
+    opacity: float = 1.0
+    dashed: bool = False
+    line: bool = True
+    symbol: str | None = None
+    symbol_size: int = 7
+    steps: bool = False
+    """Each value holds from half a unit before its x to half a unit behind it."""
+    filled: bool = False
+    """Down to zero."""
+    told: bool = True
+    """Whether the cross-hair and the table tell its values; a smoothed line's own are not measured."""
+    measured: Values | None = None
+    """What to tell instead of y, where y is stacked on other values."""
+
+    @property
+    def values(self) -> Values:
+        """The values as measured."""
+        return self.y if self.measured is None else self.measured
+
+    def nearest(self, x: float, reach: float) -> int | None:
+        """Index of the point that stands for this x: the nearest, if the curve is there; None: it isn't."""
+        finite = np.flatnonzero(np.isfinite(self.y))
+        if not len(finite):
+            return None
+        places = self.x[finite]
+        at = int(np.searchsorted(places, x))
+        near = min(range(max(0, at - 1), min(len(places), at + 1)), key=lambda index: abs(places[index] - x))
+        inside = self.line and places[0] <= x <= places[-1]
+        return int(finite[near]) if inside or abs(places[near] - x) <= reach else None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entry of the legend: shows and hides every curve of a group."""
+
+    group: str
+    text: str
+    color: str
+    symbol: str | None = None
+    dashed: bool = False
+    line: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A faint band with a name."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A short text above a point."""
+
+    text: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Everything that a plot shows at one moment."""
+
+    curves: Sequence[Curve] = ()
+    keys: Sequence[Key] = ()
+    spans: Sequence[Span] = ()
+    notes: Sequence[Note] = ()
+    ticks: Sequence[tuple[float, str]] | None = field(default=None)
+    """Named places of the x axis, instead of numbers."""
+    x_range: tuple[float, float] | None = None
+    """Instead of what the curves cover."""
+    from_zero: bool = False
+    """Whether the y axis starts at zero."""

@@ -1,0 +1,188 @@
+"""Texts inside a plot: names of bands, labels at the lines' ends, values above points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF
+
+from gui.plots.curve import Curve, Note, Span
+from gui.theme import SIZE, theme
+
+_LINE = SIZE.small + 3
+"""Height of a line of text, in pixels."""
+_LEAST_WIDTH = 430
+"""Of a plot that has room for labels at its lines' ends, in pixels."""
+
+
+def small_font() -> QFont:
+    """The font of what stands inside and around a plot."""
+    font = QFont()
+    font.setPixelSize(SIZE.small)
+    return font
+
+
+def _width(text: str) -> float:
+    return QFontMetricsF(small_font()).horizontalAdvance(text)
+
+
+class _Texts:
+    """A pool of text items, as many as are asked for."""
+
+    def __init__(self, plot: pg.PlotItem, anchor: tuple[float, float], color: str) -> None:
+        self._plot, self._anchor, self._color = plot, anchor, color
+        self._items: list[pg.TextItem] = []
+
+    def show(self, texts: Sequence[tuple[str, float, float]]) -> None:
+        """Show each text at its place in the view's coordinates."""
+        while len(self._items) < len(texts):
+            item = pg.TextItem(anchor=self._anchor)
+            item.setFont(small_font())
+            item.setZValue(10)
+            self._plot.addItem(item, ignoreBounds=True)
+            self._items.append(item)
+        for item, (text, x, y) in zip(self._items, texts, strict=False):
+            if item.toPlainText() != text:
+                item.setPlainText(text)
+                item.setColor(QColor(getattr(theme().colors, self._color)))
+            item.setPos(x, y)
+        for index, item in enumerate(self._items):
+            item.setVisible(index < len(texts))
+
+    def recolor(self) -> None:
+        """Take the theme's colours."""
+        for item in self._items:
+            item.setColor(QColor(getattr(theme().colors, self._color)))
+
+
+class Spans:
+    """Stages as faint bands, every second one darker, with their names on top."""
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self._plot = plot
+        self._spans: Sequence[Span] = ()
+        self._regions: list[pg.LinearRegionItem] = []
+        self._texts = _Texts(plot, (0.5, 0.0), "grey")
+
+    def show(self, spans: Sequence[Span]) -> None:
+        """Draw these bands; `place` puts their names."""
+        self._spans = spans
+        while len(self._regions) < len(spans):
+            region = pg.LinearRegionItem(movable=False)
+            region.setZValue(-20)
+            self._plot.addItem(region, ignoreBounds=True)
+            self._regions.append(region)
+            self.recolor()
+        for index, region in enumerate(self._regions):
+            region.setVisible(index < len(spans))
+            if index < len(spans):
+                region.setRegion((spans[index].start, spans[index].end))
+
+    def share(self, height: float) -> float:
+        """Of the plot's height, that the names need on top."""
+        return min(0.2, _LINE / max(1.0, height - _LINE))
+
+    def place(self) -> None:
+        """Put each name in the middle of what is seen of its band; one that doesn't fit is left out."""
+        box = self._plot.getViewBox()
+        (low, high), (_, top) = box.viewRange()
+        pixel = (high - low) / max(1.0, box.width())
+        texts = []
+        for span in self._spans:
+            start, end = max(span.start, low), min(span.end, high)
+            text = QFontMetricsF(small_font()).elidedText(span.text, Qt.TextElideMode.ElideRight, (end - start) / pixel)
+            if len(text) > 2:
+                texts.append((text, (start + end) / 2, top))
+        self._texts.show(texts)
+
+    def recolor(self) -> None:
+        """Take the theme's colours."""
+        for index, region in enumerate(self._regions):
+            color = QColor(theme().colors.grey)
+            color.setAlphaF(0.10 if index % 2 == 0 else 0.03)
+            region.setBrush(color)
+            color.setAlphaF(0.35)
+            for line in region.lines:
+                line.setPen(pg.mkPen(color, width=1))
+        self._texts.recolor()
+
+
+class EndLabels:
+    """The curves' names at their ends, pushed apart where they would overlap."""
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self._plot = plot
+        self._texts = _Texts(plot, (0.0, 0.5), "text")
+        self.always = False
+        """Also where there is little room: in a picture there is no legend."""
+
+    def share(self, curves: Sequence[Curve], width: float) -> float:
+        """Of the axis' length, that the labels need on its right."""
+        widest = max((_width(curve.label) for curve in curves if curve.label and len(curve.x)), default=0.0)
+        if not widest or not self._fits(width):
+            return 0.02
+        taken = min(widest + 14, width * 0.4)
+        return taken / (width - taken)
+
+    def place(self, curves: Sequence[Curve], y_at: Callable[[float], float]) -> None:
+        """Put the labels of these curves."""
+        box = self._plot.getViewBox()
+        ends = [(curve.label, *end) for curve in curves if curve.label and (end := _end(curve)) is not None]
+        if not ends or not self._fits(box.width()):
+            self._texts.show([])
+            return
+        (left, right), (low, high) = box.viewRange()
+        pixel_x, pixel_y = (right - left) / max(1.0, box.width()), (high - low) / max(1.0, box.height())
+        seen = sorted(
+            ((y_at(y), x, text) for text, x, y in ends if left <= x < right and low <= y_at(y) <= high),
+            key=lambda entry: entry[0],
+        )
+        heights = _apart([y for y, _, _ in seen], _LINE * pixel_y, low + _LINE / 2 * pixel_y, high)
+        furthest = [end[0] for curve in curves if (end := _end(curve)) is not None and end[0] < right]
+        x = max(furthest, default=left) + 6 * pixel_x
+        self._texts.show([(text, x, y) for (_, _, text), y in zip(seen, heights, strict=True)])
+
+    def recolor(self) -> None:
+        """Take the theme's colours."""
+        self._texts.recolor()
+
+    def _fits(self, width: float) -> bool:
+        return self.always or width >= _LEAST_WIDTH
+
+
+class Notes:
+    """Values written above points."""
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self._texts = _Texts(plot, (0.5, 1.0), "text")
+
+    def place(self, notes: Sequence[Note], y_at: Callable[[float], float]) -> None:
+        """Put these."""
+        self._texts.show([(note.text, note.x, y_at(note.y)) for note in notes])
+
+    def recolor(self) -> None:
+        """Take the theme's colours."""
+        self._texts.recolor()
+
+
+def _end(curve: Curve) -> tuple[float, float] | None:
+    finite = np.flatnonzero(np.isfinite(curve.y))
+    return (float(curve.x[finite[-1]]), float(curve.y[finite[-1]])) if len(finite) else None
+
+
+def _apart(heights: Sequence[float], least: float, low: float, high: float) -> list[float]:
+    """Ascending heights, each at least so far above the last; as a whole moved down where they'd leave the plot."""
+    placed: list[float] = []
+    below = -math.inf
+    for height in heights:
+        below = max(height, below + least, low)
+        placed.append(below)
+    ceiling = high - least / 2
+    for index in range(len(placed) - 1, -1, -1):
+        placed[index] = min(placed[index], ceiling)
+        ceiling = placed[index] - least
+    return placed

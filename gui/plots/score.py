@@ -1,0 +1,107 @@
+"""The plot of the tasks' scores: quick probes while the model trains, and the final tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QWidget
+
+from core.wording import clean
+from gui.plots.axes import NumberAxis, plain, steps
+from gui.plots.curve import Curve, Drawing, Key, Span
+from gui.plots.panel import PlotPanel
+from gui.run_model import RunModel
+from gui.text import count, metric_name, number, stage_name
+
+_SYMBOLS = ("o", "s", "t", "d", "p", "h", "t1", "t2", "t3", "+")
+_TEST_SHARE = 0.16
+"""Of the width, for the final scores."""
+
+
+class ScorePlot(PlotPanel):
+    """The student's live scores against the teacher's, on validation examples; final test scores apart at the right."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self._steps = 0
+        self._y = NumberAxis("left", _tr("score (0-100)"), plain)
+        super().__init__(
+            "plot-score",
+            _tr("Score"),
+            _tr(
+                "How well tasks can be done with the model: quick probes on validation examples while it trains, "
+                "real tests at the end."
+            ),
+            NumberAxis("bottom", _tr("training steps"), steps),
+            self._y,
+            parent,
+            place=self._at,
+            value=number,
+        )
+
+    def show_model(self, model: RunModel) -> None:
+        """Show what the model holds."""
+        self._steps = model.steps
+        marks = {task: _SYMBOLS[index % len(_SYMBOLS)] for index, task in enumerate(model.tasks)}
+        lines = [curve for task, symbol in marks.items() for curve in _lines(model, task, symbol)]
+        length = max(1, model.steps)
+        finals = list(_finals(model, marks, length * (1 + _TEST_SHARE / 2)))
+        spans = [Span(stage_name(band.stage), band.start, band.end) for band in model.bands]
+        if finals:
+            spans.append(Span(_tr("test"), length, length * (1 + _TEST_SHARE)))
+        metrics = dict.fromkeys(metric_name(model.metric(task)) for task in marks)
+        self._y.setLabel(_tr("{} (0-100)").format(" · ".join(metrics)) if metrics else _tr("score (0-100)"))
+        self.show_drawing(
+            Drawing(
+                curves=[*lines, *finals],
+                keys=_keys(marks, [*lines, *finals]),
+                spans=spans,
+                x_range=(0, length * (1 + _TEST_SHARE) if finals else length),
+            )
+        )
+
+    def _at(self, x: float) -> str:
+        if x > self._steps:
+            return _tr("final test, mean over seeds")
+        return _tr("step {}, quick probe").format(count(max(0, round(x))))
+
+
+def _lines(model: RunModel, task: str, symbol: str) -> Iterable[Curve]:
+    name = clean(task)
+    x, y = model.teacher_scores(task)
+    if len(x):
+        yield Curve(f"teacher {name}", x, y, "teacher", frozenset((f"task {task}", "teacher")), dashed=True)
+    x, y = model.student_scores(task)
+    if len(x):
+        groups = frozenset((f"task {task}", "student"))
+        yield Curve(f"student {name}", x, y, "student", groups, name, symbol=symbol, symbol_size=8)
+
+
+def _finals(model: RunModel, marks: dict[str, str], x: float) -> Iterable[Curve]:
+    for score in model.final_scores():
+        yield Curve(
+            f"{score.who} {clean(score.task)} (final test)",
+            np.array([x]),
+            np.array([score.mean]),
+            score.who,
+            frozenset((f"task {score.task}", score.who, "final")),
+            line=False,
+            symbol=marks[score.task],
+            symbol_size=13,
+        )
+
+
+def _keys(marks: dict[str, str], curves: list[Curve]) -> list[Key]:
+    there = {group for curve in curves for group in curve.groups}
+    keys = [
+        Key("student", _tr("student"), "student"),
+        Key("teacher", _tr("teacher"), "teacher", dashed=True),
+        *(Key(f"task {task}", clean(task), "text", symbol, line=False) for task, symbol in marks.items()),
+        Key("final", _tr("final test"), "text", "o", line=False),
+    ]
+    return [key for key in keys if key.group in there]
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("ScorePlot", text)

@@ -1,0 +1,109 @@
+"""The runs that are on this machine: read from their folders, never from memory of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError
+from core.languages import check_language
+from core.run import RunFolder
+from gui.worker import LIVE, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRun:
+    """A run as the start page tells of it."""
+
+    folder: Path
+    name: str
+    language: str
+    phase: Phase
+    stage: str
+    changed: float
+    """Seconds since the epoch of its last sign of life."""
+    before: int | None = None
+    """The teacher's parameters, where the run has results."""
+    after: int | None = None
+    """The student's."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a process works on it."""
+        return self.phase in LIVE
+
+
+class RecentRuns:
+    """Looks again and again; what doesn't change is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[float, tuple[str, str]]] = {}
+
+    def look(self, runs: Path, others: Sequence[str], most: int = 30) -> list[RecentRun]:
+        """The last runs, newest first.
+
+        Args:
+            runs: the folder that holds new runs.
+            others: run folders elsewhere.
+            most: how many to tell of.
+        """
+        folders = {Path(other) for other in others}
+        if runs.is_dir():
+            folders |= {path for path in runs.iterdir() if not path.name.startswith(".")}
+        dated = sorted(((_changed(folder), folder) for folder in folders), reverse=True)
+        return [self._one(folder, changed) for changed, folder in dated[:most] if changed]
+
+    def _one(self, path: Path, changed: float) -> RecentRun:
+        folder = RunFolder(path)
+        status = folder.read_status()
+        phase: Phase = status.get("state", "lost")
+        if phase in LIVE and not folder.running():
+            phase = "lost"
+        before = after = None
+        if phase == "finished":
+            before, after = _sizes(folder)
+        name, language = self._title(folder)
+        return RecentRun(path, name, language, phase, status.get("stage", ""), changed, before, after)
+
+    def _title(self, folder: RunFolder) -> tuple[str, str]:
+        """Name and language, from the recipe."""
+        path = folder.recipe if folder.recipe.exists() else folder.original_recipe
+        try:
+            written = path.stat().st_mtime
+            if path not in self._read or self._read[path][0] != written:
+                self._read[path] = (written, _title(tomllib.loads(path.read_text(encoding="utf-8")), folder.path.name))
+            return self._read[path][1]
+        except (OSError, ValueError):
+            return folder.path.name, ""
+
+
+def _title(recipe: dict[str, Any], otherwise: str) -> tuple[str, str]:
+    language = recipe.get("language")
+    code = language.get("code", "") if isinstance(language, dict) else ""
+    try:
+        spoken = check_language(str(code))
+    except InputError:
+        spoken = str(code)
+    return str(recipe.get("name") or otherwise), spoken
+
+
+def _changed(path: Path) -> float:
+    """When the run was last heard of; 0 where there is no run."""
+    folder = RunFolder(path)
+    for file in (folder.status, folder.original_recipe):
+        try:
+            return file.stat().st_mtime
+        except OSError:
+            continue
+    return 0.0
+
+
+def _sizes(folder: RunFolder) -> tuple[int | None, int | None]:
+    try:
+        results = folder.read_results()
+        return int(results["teacher"]["parameters"]), int(results["student"]["parameters"])
+    except (InputError, KeyError, TypeError, ValueError):
+        return None, None

@@ -1,0 +1,124 @@
+"""The tables of the results: teacher against student, and the stages. What they show can be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+
+from gui import text
+from gui.theme import SIZE
+
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class NumberTable(QTableWidget):
+    """Rows of a name and numbers; as high as its content; Ctrl+C copies all of it, tab-separated."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(SIZE.target)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def set_rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show these."""
+        self.setColumnCount(len(header))
+        self.setRowCount(len(rows))
+        for column, words in enumerate(header):
+            item = QTableWidgetItem(words)
+            item.setTextAlignment(_RIGHT if column else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+            self.setHorizontalHeaderItem(column, item)
+        for number, row in enumerate(rows):
+            for column, words in enumerate(row):
+                item = QTableWidgetItem(words)
+                if column:
+                    item.setTextAlignment(_RIGHT)
+                self.setItem(number, column, item)
+        head = self.horizontalHeader()
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        head.setHighlightSections(False)
+        height = head.sizeHint().height() + sum(self.rowHeight(row) for row in range(len(rows))) + 4
+        self.setFixedHeight(height)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy; everything else as always."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            QGuiApplication.clipboard().setText(self.as_text())
+        else:
+            super().keyPressEvent(event)
+
+    def as_text(self) -> str:
+        """The table as tab-separated lines."""
+        columns = range(self.columnCount())
+        lines = ["\t".join(self.horizontalHeaderItem(column).text() for column in columns)]
+        for row in range(self.rowCount()):
+            lines.append("\t".join(self.item(row, column).text() for column in columns))
+        return "\n".join(lines)
+
+
+class ScoreTable(NumberTable):
+    """Teacher against student."""
+
+    def fill(self, results: dict[str, Any]) -> None:
+        """Show the content of results.json."""
+        self.setAccessibleName(self.tr("Teacher against student"))
+        self.setToolTip(self.tr("Scores are from the test split, the mean over the seeds and its standard deviation."))
+        teacher, student = results["teacher"], results["student"]
+        error = self.tr("Surprise at hidden words (masked-language loss, nats)")
+        guessed = self.tr("Hidden words guessed (masked-token accuracy, %)")
+        rows = [
+            _row(error, teacher["mlm_loss"], student["mlm_loss"], 3),
+            _row(guessed, teacher["mlm_accuracy"], student["mlm_accuracy"], 1),
+        ]
+        for name, task in results["tasks"].items():
+            kind = text.kind_name(task["kind"])
+            title = f"{kind} ({text.metric_name(task['metric'])})" if name == task["kind"] else f"{kind}: {name}"
+            rows.append([title, text.score(task["teacher"]), text.score(task["student"]), _signed(-task["drop"], 1)])
+        self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student"), self.tr("Change")], rows)
+
+
+class StageTable(NumberTable):
+    """What each stage left."""
+
+    def fill(self, results: dict[str, Any]) -> None:
+        """Show the content of results.json."""
+        self.setAccessibleName(self.tr("Stage by stage"))
+        header = [
+            self.tr("Stage"),
+            self.tr("Parameters after it"),
+            self.tr("Loss on held-out text (nats)"),
+            self.tr("Time"),
+        ]
+        rows = [
+            [
+                text.stage_name(stage["name"]),
+                text.count(stage["parameters"]),
+                text.number(stage["validation_loss"], 3),
+                text.duration(stage["seconds"]),
+            ]
+            for stage in results["stages"]
+        ]
+        self.set_rows(header, rows)
+
+
+def _row(title: str, before: float | None, after: float | None, digits: int) -> list[str]:
+    change = None if before is None or after is None else after - before
+    return [title, text.number(before, digits), text.number(after, digits), _signed(change, digits)]
+
+
+def _signed(value: float | None, digits: int) -> str:
+    """A change, with its sign."""
+    if value is None:
+        return text.MISSING
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    return sign + text.number(abs(value), digits)

@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QObject, QProcess, Qt, QUrl
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QPushButton, QSlider
+from pytestqt.qtbot import QtBot
+
+from core.analysis.size import estimate
+from core.languages import find_languages
+from core.recipe import parse
+from core.teachers import known_teacher
+from gui.draft import Draft
+from gui.pages.setup import SetupPage
+from gui.pages.setup.tasks import tasks_in
+from gui.settings import SettingsFile
+from gui.text import count, megabytes, parameters, percent
+from gui.widgets.drop_area import DropArea
+from resources import sample
+from tests.test_setup_widgets import send_drop
+
+XLM_R = "xlm-roberta-base"
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
+WAIT = 20_000  # milliseconds: a child process on a busy machine
+
+
+@pytest.fixture
+def page(qtbot: QtBot, tmp_path: Path) -> SetupPage:
+    def end(made: SetupPage) -> None:
+        made.end()
+        qtbot.waitUntil(lambda: not made.findChildren(QProcess), timeout=WAIT)
+
+    settings = SettingsFile(tmp_path / "settings" / "settings.json")
+    draft = Draft(settings)
+    made = SetupPage(draft, settings)
+    qtbot.addWidget(made, before_close_func=end)
+    made.resize(1192, 664)
+    made.show()
+    return made
+
+
+def find(page: SetupPage, kind: type[QObject], name: str) -> QObject:
+    found = page.findChildren(kind, name)
+    assert len(found) == 1, f"{len(found)} are called {name}"
+    return found[0]
+
+
+def checked(page: SetupPage, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not page._check.busy, timeout=WAIT)
+
+
+def fill_in_the_sample(page: SetupPage, qtbot: QtBot) -> None:
+    page.teacher.choose("sample")
+    page.language.choose("mlt")
+    page.corpus.button_sample.click()
+    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=WAIT)
+
+
+# -- first sight -------------------------------------------------------------------------------------------------
+
+
+def test_at_first_every_part_says_what_to_do(page: SetupPage) -> None:
+    for section in page.sections.values():
+        assert section.summary
+    button = find(page, QPushButton, "button-compress")
+    assert not button.isEnabled()
+    assert "Teacher, Language, Text" in page.state.text()
+    assert find(page, QLabel, "label-estimate").text() == ""
+    assert not any(section.has_faults for section in page.sections.values())
+
+
+def test_closed_it_fits_a_small_screen(page: SetupPage, qtbot: QtBot) -> None:
+    page.teacher.choose(XLM_R)
+    qtbot.waitUntil(lambda: page.scroll.verticalScrollBar().maximum() == 0)
+    for section in page.sections.values():
+        section.button.click()
+        assert page.rect().contains(page.button.geometry()) and page.button.isVisible()
+    assert page.minimumSizeHint().width() <= 1192
+
+
+def test_one_part_is_open_at_a_time(page: SetupPage) -> None:
+    page.teacher.button.click()
+    page.language.button.click()
+    opened = [name for name, section in page.sections.items() if section.is_open]
+    assert opened == ["language", "targets"]
+
+
+def test_the_sample_takes_a_few_clicks(page: SetupPage, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(page.teacher.listed, timeout=WAIT):
+        page.teacher.button.click()
+    rows = page.teacher.list
+    assert rows.topLevelItemCount() == 5
+    rows.itemClicked.emit(rows.topLevelItem(0), 0)
+    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+        page.teacher.next_wanted.emit()
+    assert page.language.is_open
+    languages = page.language.list
+    assert [languages.topLevelItem(row).text(2) for row in range(4)] == list(sample.LANGUAGES)
+    languages.itemClicked.emit(languages.topLevelItem(0), 0)
+    page.language.next_wanted.emit()
+    assert page.corpus.is_open
+    page.corpus.button_sample.click()
+    page.tasks.button_sample.click()
+    checked(page, qtbot)
+    qtbot.waitUntil(lambda: page.state.text().startswith("Ready"), timeout=WAIT)
+    with qtbot.waitSignal(page.compress_requested, timeout=WAIT) as told:
+        page.button.click()
+    recipe = parse(told.args[0])
+    assert recipe.targets.layers == 2 and [task.kind for task in recipe.tasks] == ["topic", "sentiment", "ner", "pos"]
+    assert told.args[1] == page.draft.base
+
+
+# -- teacher -----------------------------------------------------------------------------------------------------
+
+
+def test_a_teacher_by_name_or_folder(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    page.teacher.open()
+    page.teacher.name.setText(" someone/unknown ")
+    page.teacher.name.returnPressed.emit()
+    assert page.draft.value("teacher.model") == "someone/unknown"
+    qtbot.waitUntil(lambda: not page.draft.looking, timeout=WAIT)
+    assert "download" in page.teacher.facts.text()
+    page.teacher.choose(XLM_R)
+    assert "1.1" in page.teacher.summary and "768" in page.teacher.facts.text()
+    page.teacher.choose(str(sample.teacher_folder()))
+    assert page.teacher._settings.value.teachers == (str(sample.teacher_folder()),)
+
+
+def test_adaptation_is_a_number_of_steps(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    page.teacher.adapt.click()
+    assert page.draft.value("teacher.adapt_steps") == 500
+    page.teacher.adapt_steps.setValue(800)
+    assert page.draft.value("teacher.adapt_steps") == 800
+    page.draft.undo()
+    assert not page.teacher.adapt.isChecked() and page.draft.value("teacher.model") == XLM_R
+
+
+def test_a_teacher_without_a_head_is_offered_one(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "headless"
+    shutil.copytree(sample.teacher_folder(), folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: value for name, value in weights.items() if not name.startswith("cls")}, folder / "model.safetensors"
+    )
+    assert isinstance(next(iter(weights.values())), torch.Tensor)
+    page.teacher.choose(str(folder))
+    qtbot.waitUntil(lambda: "masked-language head" in page.teacher.adapt_why.text(), timeout=WAIT)
+
+
+# -- language ----------------------------------------------------------------------------------------------------
+
+
+def test_a_language_is_found_and_told_of(page: SetupPage, qtbot: QtBot) -> None:
+    page.teacher.choose(XLM_R)
+    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+        page.language.open()
+    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+        page.language.field.setText("swahili")
+    codes = [page.language.list.topLevelItem(row).text(2) for row in range(page.language.list.topLevelItemCount())]
+    assert codes == [entry.code for entry in find_languages("swahili", 30)]
+    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+        page.language.choose("swh")
+    assert "Swahili" in page.language.summary and "1.6 GiB" in page.teacher.summary
+    assert not page.corpus.button_public.menu().isEmpty() and page.tasks.button_public.isEnabled()
+    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+        page.language.choose("mlt")
+    assert "never saw Maltese" in page.teacher.summary
+    page.corpus.button_public.menu().actions()[0].trigger()
+    assert page.corpus.sources[0].startswith("hub:")
+
+
+def test_enter_takes_the_first(page: SetupPage, qtbot: QtBot) -> None:
+    page.language.field.setText("slovak")
+    page.language.field.returnPressed.emit()  # before the list is there
+    assert page.draft.value("language.code") == "slk"
+
+
+# -- text --------------------------------------------------------------------------------------------------------
+
+
+def test_dropped_files_are_read_and_shown_as_they_are(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    text = tmp_path / "<b>ħobż.txt"
+    text.write_text("<i>Il-ktieb</i>\nשלום עולם\n", encoding="utf-8")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(text))])
+    send_drop(page.corpus, data, page.corpus.findChild(DropArea), qtbot)
+    assert page.corpus.sources == [str(text)]
+    qtbot.waitUntil(lambda: page.corpus.preview.toPlainText() != "", timeout=WAIT)
+    assert page.corpus.preview.toPlainText() == "<i>Il-ktieb</i>\nשלום עולם"
+    assert "1 file · 2 texts" in page.corpus.summary
+    page.corpus.list.selectAll()
+    page.corpus.button_remove.click()
+    assert page.draft.value("corpus.sources") is None and page.corpus.preview.toPlainText() == ""
+
+
+def test_sources_are_pasted_and_named_once(page: SetupPage) -> None:
+    for typed in ('"/a b.txt"', "hub:x/y", "/a b.txt", "file:///c.txt", "  "):
+        page.corpus.field.setText(typed)
+        page.corpus.field.returnPressed.emit()
+    assert page.corpus.sources == ["/a b.txt", "hub:x/y", "/c.txt"]
+
+
+def test_a_file_that_is_no_text_is_told_before_the_rest_is_set(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes(b"ok\n\xe6\xff\n")
+    page.corpus.add_paths([bad])
+    qtbot.waitUntil(lambda: page.corpus.has_faults, timeout=WAIT)
+
+
+# -- target ------------------------------------------------------------------------------------------------------
+
+
+def test_every_move_of_a_slider_shows_the_cores_estimate(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    label = find(page, QLabel, "label-estimate")
+    keys = {"layers": "layers", "intermediate": "feed_forward", "hidden": "hidden", "vocabulary": "vocabulary"}
+    for name in keys:
+        slider = find(page, QSlider, f"slider-{name}")
+        for position in (slider.maximum(), 1, slider.maximum() // 2):
+            slider.setValue(position)
+            value = page.draft.value
+            expected = estimate(
+                known_teacher(XLM_R).config,
+                layers=value("targets.layers"),
+                feed_forward=value("targets.intermediate_size"),
+                hidden=value("targets.hidden_size"),
+                vocabulary=value("targets.vocabulary_size"),
+                hidden_reduction="auto",
+                vocabulary_order="first",
+            )
+            for words in (
+                parameters(expected.student.parameters),
+                megabytes(expected.student.megabytes),
+                percent(expected.compression),
+            ):
+                assert words in label.text()
+            assert count(expected.student.parameters) in label.toolTip() and page.draft.faults == ()
+    assert "exactly" in page.target.exact.text()
+
+
+def test_the_right_end_keeps_the_teachers_own(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    for name in ("layers", "intermediate", "hidden", "vocabulary"):
+        slider = find(page, QSlider, f"slider-{name}")
+        slider.setValue(slider.maximum())
+    assert "targets" not in page.draft.to_toml()
+    assert find(page, QSlider, "slider-layers").value() == 12
+    page.target.suggest.click()
+    assert page.draft.is_suggested and not page.target.suggest.isEnabled()
+
+
+def test_what_is_typed_becomes_possible(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    page.target.sliders["hidden_size"].field.setValue(311)
+    assert page.draft.value("targets.hidden_size") == 312
+    page.target.sliders["vocabulary_size"].field.setValue(31_234)
+    assert page.draft.value("targets.vocabulary_size") == 31_234
+    page.draft.undo()
+    assert page.target.sliders["vocabulary_size"].value == 40_000
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", sample.KINDS)
+def test_a_tasks_kind_is_guessed(kind: str) -> None:
+    folder = sample.task_folder(kind, "swh")
+    assert tasks_in(folder, set()) == [{"kind": kind, "source": str(folder)}]
+
+
+def test_a_folder_of_tasks_adds_them_all(page: SetupPage, qtbot: QtBot) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(sample.task_folder("ner", "swh").parent))])
+    page.language.choose("swh")
+    send_drop(page.tasks, data, page.tasks.findChild(DropArea), qtbot)
+    assert sorted(task["kind"] for task in page.draft.tasks) == sorted(sample.KINDS)
+    assert page.tasks.is_open
+    qtbot.waitUntil(lambda: all("120 examples" in row.counts.text() for row in page.tasks.rows), timeout=WAIT)
+    page.tasks.add_paths([sample.task_folder("ner", "swh")])
+    assert len(page.draft.tasks) == 4
+
+
+def test_a_task_has_its_own_settings(page: SetupPage) -> None:
+    page.tasks.button_sample.click()
+    page.tasks.open()
+    row = page.tasks.rows[2]
+    row.options.setChecked(True)
+    seeds = row.findChild(QLineEdit, "field-tasks.seeds")
+    seeds.setText("4, 5")
+    seeds.editingFinished.emit()
+    row.method.activated.emit(1)
+    assert page.draft.tasks[2] == {"kind": "ner", "source": "sample", "seeds": [4, 5], "method": "probe"}
+    page.draft.remove_task(0)
+    assert [row.kind.currentData() for row in page.tasks.rows] == ["sentiment", "ner", "pos"]
+
+
+# -- the rest of the recipe --------------------------------------------------------------------------------------
+
+
+def test_more_sets_what_else_there_is(page: SetupPage) -> None:
+    page.more.open()
+    steps = find(page, QLineEdit, "field-schedule.distil_steps")
+    assert "2000" in steps.placeholderText()
+    preset = find(page, QComboBox, "combo-preset")
+    preset.activated.emit(preset.findData("best"))
+    assert page.draft.value("method.preset") == "best" and "8000" in steps.placeholderText()
+    steps.setText("77")
+    steps.editingFinished.emit()
+    assert page.draft.value("schedule.distil_steps") == 77 and "Steps of learning" in page.more.summary
+    page.header.undo.click()
+    assert steps.text() == "" and page.draft.value("method.preset") == "best"
+
+
+def test_faults_stand_where_they_belong_all_at_once(page: SetupPage, qtbot: QtBot) -> None:
+    page.teacher.choose("sample")
+    page.language.choose("zzz")
+    page.corpus.add(["/nowhere/a.txt"])
+    page.draft.add_tasks({"kind": "ner", "source": "/nowhere/ner"})
+    qtbot.waitUntil(lambda: page.draft.sizes is not None, timeout=WAIT)
+    page.draft.set("targets.attention_heads", 3)
+    checked(page, qtbot)
+    placed = {name for name, section in page.sections.items() if section.has_faults}
+    assert placed == {"language", "corpus", "tasks", "targets"}
+    assert page.button.isEnabled() and page.state.text().startswith("4 ")
+    with qtbot.assertNotEmitted(page.compress_requested):
+        page.button.click()
+    assert page.language.is_open
+    page.language.choose("mlt")
+    checked(page, qtbot)
+    assert not page.language.has_faults and page.corpus.has_faults
+
+
+def test_pressed_while_checking_it_starts_when_all_is_well(page: SetupPage, qtbot: QtBot) -> None:
+    fill_in_the_sample(page, qtbot)
+    assert page._check.busy
+    with qtbot.waitSignal(page.compress_requested, timeout=WAIT):
+        page.button.click()
+
+
+def test_a_broken_recipe_is_told_of_and_changes_nothing(page: SetupPage, tmp_path: Path) -> None:
+    page.teacher.choose(XLM_R)
+    path = tmp_path / "bad.toml"
+    path.write_text("[teacher]\nmodell = 'x'\n[schedule]\nseed = 1", encoding="utf-8")
+    page.open_recipe(path)
+    said = page.file_problems.accessibleName()
+    assert "teacher.modell" in said and "schedule.seed" in said and not page.file_problems.isHidden()
+    assert page.draft.value("teacher.model") == XLM_R
+    page.open_recipe(Path(sample.__file__).parent / "recipe-tiny.toml")
+    assert page.file_problems.isHidden() and page.draft.value("corpus.limit") == 200
+    page.save_recipe(tmp_path / "good.toml")
+    assert parse((tmp_path / "good.toml").read_text(encoding="utf-8")).name == "sample-tiny"
+    page.save_recipe(tmp_path / "no folder" / "x.toml")
+    assert not page.file_problems.isHidden()
+
+
+# -- everybody ---------------------------------------------------------------------------------------------------
+
+
+def test_every_control_can_be_heard_reached_and_hit(page: SetupPage, qtbot: QtBot) -> None:
+    fill_in_the_sample(page, qtbot)
+    page.tasks.button_sample.click()
+    for section in page.sections.values():
+        section.open()
+        qtbot.wait(20)
+        for control in page.findChildren(QObject):
+            kinds = (QAbstractButton, QAbstractSpinBox, QComboBox, QSlider, QLineEdit)
+            if not isinstance(control, kinds) or not control.isVisible() or control.objectName().startswith("qt_"):
+                continue
+            if isinstance(control.parent(), (QLineEdit, QAbstractSpinBox, QComboBox)):
+                continue  # a part of a control
+            name = control.accessibleName() or getattr(control, "text", str)()
+            assert name and control.toolTip(), f"{control} {name!r} says nothing of itself"
+            assert control.height() >= 28, f"{name} is {control.height()} high"
+            if control.isEnabled():
+                assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, f"{name} is out of the keyboard's reach"
+
+
+def test_it_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, gui.pages.setup, gui.draft\n"
+        "print([name for name in ('torch', 'transformers', 'datasets', 'tokenizers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
