@@ -63,6 +63,16 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """Scores (0-100) over steps, both of shape (n,)."""
+
+    x: Values
+    y: Values
+    breaks: tuple[int, ...]
+    """Index of the first point of every piece but the first: a line joins the points of one piece only."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """A line of the log; `t` is in seconds of work."""
 
@@ -189,25 +199,26 @@ class RunModel(QObject):
         """A loss in nats over the steps of all stages; `split` of SPLITS, `kind` of LOSSES."""
         return self._losses[split, kind]
 
-    def student_scores(self, task: str) -> tuple[Values, Values]:
-        """The student's live curve: steps and scores (0-100), shape (n,); NaN parts the stages."""
-        return _lines([(place, value) for place, value in self._probes.get(("student", task), {}).values()])
+    def student_scores(self, task: str) -> Line:
+        """The student's live curve, a piece a stage."""
+        return _line([(places, values) for places, values in self._probes.get(("student", task), {}).values()])
 
-    def teacher_scores(self, task: str) -> tuple[Values, Values]:
+    def teacher_scores(self, task: str) -> Line:
         """The teacher's live score over every stage; where a stage didn't measure it, the one before holds."""
         measured = self._probes.get(("teacher", task), {})
         if not measured:
-            return np.empty(0), np.empty(0)
+            return _line([])
         pieces: list[tuple[list[float], list[float]]] = []
         last = next(iter(measured.values()))[1][0]
         for stage, band in self._bands.items():
             places, values = measured.get(stage, ([], []))
-            level = values[-1] if values else last
-            start = [] if values and places[0] <= band.start else [float(band.start)]
-            first = values[0] if values else last
-            pieces.append(([*start, *places, float(band.end)], [*[first for _ in start], *values, level]))
+            first, level = (values[0], values[-1]) if values else (last, last)
+            places, values = [*places, float(band.end)], [*values, level]
+            if places[0] > band.start:
+                places, values = [float(band.start), *places], [first, *values]
+            pieces.append((places, values))
             last = level
-        return _lines(pieces)
+        return _line(pieces)
 
     def final_scores(self) -> Iterator[FinalScore]:
         """Each task's scores on its test split, as far as they are measured."""
@@ -315,7 +326,7 @@ class RunModel(QObject):
             start = self.steps
             band = Band(stage, start, start)
             for series in self._losses.values():
-                series.gap()
+                series.begin_piece()
         place = band.start + step
         self._bands[stage] = Band(stage, band.start, max(band.end, place))
         return place
@@ -327,8 +338,11 @@ class RunModel(QObject):
             self._warnings[text] = None
 
 
-def _lines(pieces: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[Values, Values]:
-    """The pieces behind each other, a NaN between each two."""
-    x = list(itertools.chain.from_iterable([*places, places[-1]] for places, _ in pieces if places))
-    y = list(itertools.chain.from_iterable([*values, np.nan] for places, values in pieces if places))
-    return np.array(x[:-1], dtype=float), np.array(y[:-1], dtype=float)
+def _line(pieces: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Line:
+    """The pieces behind each other."""
+    lengths = list(itertools.accumulate(len(places) for places, _ in pieces))
+    return Line(
+        np.array([place for places, _ in pieces for place in places], dtype=float),
+        np.array([value for _, values in pieces for value in values], dtype=float),
+        tuple(lengths[:-1]),
+    )

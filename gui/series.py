@@ -15,11 +15,13 @@ _ROOM = 256
 
 
 class Series:
-    """Points in ascending x; a gap (y = NaN) parts what doesn't belong together."""
+    """Points in ascending x, in pieces: what was measured of different things is not joined by a line."""
 
     def __init__(self) -> None:
         self._table = np.empty((3, _ROOM))
         self._length = 0
+        self._breaks: list[int] = []
+        self._new_piece = False
         self._mean = 0.0
         self._weight = 0.0
 
@@ -33,43 +35,48 @@ class Series:
 
     @property
     def y(self) -> Values:
-        """The values, shape (n,); NaN is a gap."""
+        """The values, shape (n,)."""
         return self._table[1, : self._length]
 
     @property
     def smoothed(self) -> Values:
-        """The values' exponential moving average since the last gap, without its bias to 0 at the start; shape (n,)."""
+        """The exponential moving average within each piece, without its bias to 0 at the start; shape (n,)."""
         return self._table[2, : self._length]
 
+    @property
+    def breaks(self) -> tuple[int, ...]:
+        """Index of the first point of every piece but the first."""
+        return tuple(self._breaks)
+
     def append(self, x: float, y: float | None) -> None:
-        """Add a point; one at a place that is there already replaces it and all behind it.
+        """Add a point; one at a place that its piece has already replaces that and all behind it.
 
         A value that is missing or not finite is left out.
         """
         if y is None or not math.isfinite(y):
             return
-        if self._length and x <= self._table[0, self._length - 1] and not self._ends_with_gap():
-            self.cut(x)
+        if self._new_piece:
+            self._new_piece = False
+            self._mean = self._weight = 0.0
+            if self._length:
+                self._breaks.append(self._length)
+        elif self._length and x <= self._table[0, self._length - 1]:
+            self._cut(x)
         self._mean = DECAY * self._mean + (1 - DECAY) * y
         self._weight = DECAY * self._weight + (1 - DECAY)
         self._put(x, y, self._mean / self._weight)
 
-    def gap(self) -> None:
+    def begin_piece(self) -> None:
         """Part what follows from what is there."""
-        if self._length and not self._ends_with_gap():
-            self._mean = self._weight = 0.0
-            self._put(float(self._table[0, self._length - 1]), math.nan, math.nan)
+        self._new_piece = True
 
-    def cut(self, x: float) -> None:
-        """Forget the points from this place on."""
-        self._length = int(np.searchsorted(self.x, x))
-        gaps = np.flatnonzero(np.isnan(self.y))
-        since = self._length - (int(gaps[-1]) + 1 if len(gaps) else 0)
-        self._weight = 1 - DECAY**since
-        self._mean = float(self._table[2, self._length - 1]) * self._weight if since else 0.0
-
-    def _ends_with_gap(self) -> bool:
-        return math.isnan(self._table[1, self._length - 1])
+    def _cut(self, x: float) -> None:
+        """Forget the last piece's points from this place on."""
+        start = self._breaks[-1] if self._breaks else 0
+        kept = int(np.searchsorted(self.x[start:], x))
+        self._length = start + kept
+        self._weight = 1 - DECAY**kept
+        self._mean = float(self._table[2, self._length - 1]) * self._weight if kept else 0.0
 
     def _put(self, x: float, y: float, smooth: float) -> None:
         if self._length == self._table.shape[1]:

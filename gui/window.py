@@ -374,9 +374,11 @@ class MainWindow(QMainWindow):
         question.setDefaultButton(go_on)
         question.setEscapeButton(stay)
         question.exec()
-        if question.clickedButton() is stop:
+        answer = question.clickedButton()
+        question.deleteLater()
+        if answer is stop:
             self.controller.stop()
-        return question.clickedButton() is not stay
+        return answer is not stay
 
 
 def _rail_button(parent: QWidget, title: str, drawing: str) -> QToolButton:

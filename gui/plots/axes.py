@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pyqtgraph as pg
@@ -16,6 +17,8 @@ class NumberAxis(pg.AxisItem):
         """`write` turns a value and the distance of two ticks into words."""
         super().__init__(side)
         self._write = write
+        self.end = math.inf
+        """Beyond it there is nothing but labels: no ticks' words."""
         self.enableAutoSIPrefix(False)
         self.setLabel(title)
         self.setStyle(hideOverlappingLabels=True, autoExpandTextSpace=True)
@@ -30,7 +33,7 @@ class NumberAxis(pg.AxisItem):
         """The ticks' words; on a logarithmic axis the values are exponents."""
         if self.logMode:
             return [self._write(10.0**value, 10.0**value) for value in values]
-        return [self._write(value * scale, spacing * scale) for value in values]
+        return [self._write(value * scale, spacing * scale) if value <= self.end else "" for value in values]
 
 
 def steps(value: float, _: float) -> str:

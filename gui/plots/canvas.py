@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from gui.plots.axes import NumberAxis
 from gui.plots.curve import Curve, Drawing
 from gui.plots.labels import EndLabels, Notes, Spans, small_font
 from gui.theme import SIZE, theme
@@ -18,6 +19,8 @@ from gui.theme import SIZE, theme
 _ROOM = 0.06
 """Free space above and below the curves, as a share of their height."""
 _KEY_ZOOM = 0.8
+_POINTS_A_PIXEL = 1.5
+"""Of a long curve, its peaks kept; more can't be seen and take their time."""
 _RAW, _SMOOTH, _POINTS = 0, 1, 2
 """What is drawn over what."""
 
@@ -31,8 +34,9 @@ class Canvas(pg.PlotWidget):
     log_asked = Signal()
     enlarge_asked = Signal()
 
-    def __init__(self, x_axis: pg.AxisItem, y_axis: pg.AxisItem, parent: QWidget | None = None) -> None:
+    def __init__(self, x_axis: NumberAxis, y_axis: NumberAxis, parent: QWidget | None = None) -> None:
         super().__init__(parent, axisItems={"bottom": x_axis, "left": y_axis}, enableMenu=False)
+        self._x_axis = x_axis
         self._drawing = Drawing()
         self._items: dict[str, pg.PlotDataItem] = {}
         self._hidden: frozenset[str] = frozenset()
@@ -207,7 +211,7 @@ class Canvas(pg.PlotWidget):
         beyond = [
             float(x[at])
             for x in places
-            for at in [int(np.searchsorted(x, target)) - (direction < 0 and True)]
+            for at in [int(np.searchsorted(x, target)) - (direction < 0)]
             if 0 <= at < len(x)
         ]
         ahead = [x for x in beyond if (x - self._at) * direction > 0]
@@ -232,7 +236,8 @@ class Canvas(pg.PlotWidget):
     def _draw_curve(self, curve: Curve) -> None:
         item = self._items.get(curve.name)
         if item is None:
-            item = pg.PlotDataItem(name=curve.name, connect="finite", skipFiniteCheck=False)
+            item = pg.PlotDataItem(name=curve.name)
+            item.opts["autoDownsampleFactor"] = _POINTS_A_PIXEL
             item.setZValue(_RAW if not curve.told or curve.filled else _SMOOTH)
             if curve.opacity < 1:
                 item.setZValue(-1)
@@ -248,9 +253,14 @@ class Canvas(pg.PlotWidget):
         x, y = curve.x, curve.y
         if curve.steps:
             x = np.append(x - 0.5, x[-1:] + 0.5)
-        if self._log:
-            y = np.where(y > 0, y, np.nan)
-        item.setData(x, y)
+            item.setData(x, y)
+            return
+        joined = np.ones(len(x), dtype=np.int32)
+        joined[[first - 1 for first in curve.breaks]] = 0
+        if self._log:  # what has no logarithm is no point
+            shown = y > 0
+            x, y, joined = x[shown], y[shown], joined[shown]
+        item.setData(x, y, connect=joined)
 
     def _style(self, item: pg.PlotDataItem, curve: Curve) -> None:
         colors = theme().colors
@@ -286,8 +296,19 @@ class Canvas(pg.PlotWidget):
         if self._drawing.spans:
             high += (high - low) * self._spans.share(self.getViewBox().height())
         start, end = x_range if x_range[1] > x_range[0] else (x_range[0] - 0.5, x_range[0] + 0.5)
+        self._x_axis.end = end if self._drawing.numbered_to is None else self._drawing.numbered_to
         end += (end - start) * self._ends.share(curves, self.getViewBox().width())
-        self.getViewBox().setRange(xRange=(start, end), yRange=(low, high), padding=0, disableAutoRange=True)
+        if self._differs((start, end), (low, high)):
+            self.getViewBox().setRange(xRange=(start, end), yRange=(low, high), padding=0, disableAutoRange=True)
+
+    def _differs(self, *ranges: tuple[float, float]) -> bool:
+        """Whether these ranges would move anything by a pixel: to set them thins every curve anew."""
+        box = self.getViewBox()
+        return any(
+            abs(new - old) * size > abs(wanted[1] - wanted[0])
+            for wanted, seen, size in zip(ranges, self._view(), (box.width(), box.height()), strict=True)
+            for new, old in zip(wanted, seen, strict=True)
+        )
 
     def _place_texts(self, _: object = None) -> None:
         self._spans.place()
@@ -317,9 +338,8 @@ class Canvas(pg.PlotWidget):
 
 
 def _extent(arrays: Iterable[np.ndarray]) -> tuple[float, float]:
-    """The least and the greatest of all numbers; 0 to 1 where there is none."""
-    finite = [array[np.isfinite(array)] for array in arrays]
-    finite = [array for array in finite if len(array)]
-    if not finite:
+    """The least and the greatest of all numbers, which are finite; 0 to 1 where there is none."""
+    some = [array for array in arrays if len(array)]
+    if not some:
         return 0.0, 1.0
-    return float(min(array.min() for array in finite)), float(max(array.max() for array in finite))
+    return float(min(array.min() for array in some)), float(max(array.max() for array in some))

@@ -22,6 +22,8 @@ class Curve:
     """The name of one of the theme's colours."""
     groups: frozenset[str]
     """What the legend can hide it by: it shows while all of them do."""
+    breaks: tuple[int, ...] = ()
+    """Index of the first point of every piece but the first: the line joins the points of one piece only."""
     label: str = ""
     """Stands at the line's end; empty: none."""
     width: float = 2
@@ -46,14 +48,13 @@ class Curve:
 
     def nearest(self, x: float, reach: float) -> int | None:
         """Index of the point that stands for this x: the nearest, if the curve is there; None: it isn't."""
-        finite = np.flatnonzero(np.isfinite(self.y))
-        if not len(finite):
+        places = self.x
+        if not len(places):
             return None
-        places = self.x[finite]
         at = int(np.searchsorted(places, x))
         near = min(range(max(0, at - 1), min(len(places), at + 1)), key=lambda index: abs(places[index] - x))
         inside = self.line and places[0] <= x <= places[-1]
-        return int(finite[near]) if inside or abs(places[near] - x) <= reach else None
+        return near if inside or abs(places[near] - x) <= reach else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +99,7 @@ class Drawing:
     """Named places of the x axis, instead of numbers."""
     x_range: tuple[float, float] | None = None
     """Instead of what the curves cover."""
+    numbered_to: float | None = None
+    """Beyond it the x axis has no numbers; None: to its end."""
     from_zero: bool = False
     """Whether the y axis starts at zero."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from pathlib import Path
 
 from PySide6.QtCore import QRect, QRectF
@@ -67,8 +66,7 @@ def table(drawing: Drawing) -> str:
     for curve in drawing.curves:
         if curve.told:
             for x, value in zip(curve.x, curve.values, strict=True):
-                if math.isfinite(value):
-                    writer.writerow([curve.name, f"{x:g}" if x % 1 else int(x), _place(drawing, x), float(value)])
+                writer.writerow([curve.name, f"{x:g}" if x % 1 else int(x), _place(drawing, x), float(value)])
     return out.getvalue()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
@@ -170,8 +169,7 @@ class Notes:
 
 
 def _end(curve: Curve) -> tuple[float, float] | None:
-    finite = np.flatnonzero(np.isfinite(curve.y))
-    return (float(curve.x[finite[-1]]), float(curve.y[finite[-1]])) if len(finite) else None
+    return (float(curve.x[-1]), float(curve.y[-1])) if len(curve.x) else None
 
 
 def _apart(heights: Sequence[float], least: float, low: float, high: float) -> list[float]:

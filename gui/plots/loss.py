@@ -47,13 +47,15 @@ def _curves(model: RunModel, split: str, kind: str) -> list[Curve]:
     series = model.loss(split, kind)
     if not len(series):
         return []
-    name, groups = f"{split} {kind}", frozenset((kind, split))
+    name, groups, breaks = f"{split} {kind}", frozenset((kind, split)), series.breaks
     if split == "validation":
         label = _tr("validation {}").format(_short(kind))
-        return [Curve(name, series.x, series.y, "validation", groups, label, symbol=_SYMBOLS[kind], symbol_size=8)]
+        return [
+            Curve(name, series.x, series.y, "validation", groups, breaks, label, symbol=_SYMBOLS[kind], symbol_size=8)
+        ]
     return [
-        Curve(name, series.x, series.y, kind, groups, width=1, opacity=0.35),
-        Curve(f"{name} (smoothed)", series.x, series.smoothed, kind, groups, _short(kind), told=False),
+        Curve(name, series.x, series.y, kind, groups, breaks, width=1, opacity=0.35),
+        Curve(f"{name} (smoothed)", series.x, series.smoothed, kind, groups, breaks, _short(kind), told=False),
     ]
 
 

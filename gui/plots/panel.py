@@ -6,7 +6,6 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-import pyqtgraph as pg
 from PySide6.QtCore import QStandardPaths, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.icons import icon
+from gui.plots.axes import NumberAxis
 from gui.plots.canvas import Canvas
 from gui.plots.curve import Curve, Drawing
 from gui.plots.export import save_csv, save_png, save_svg
@@ -41,8 +41,8 @@ class PlotPanel(QFrame):
         name: str,
         title: str,
         description: str,
-        x_axis: pg.AxisItem,
-        y_axis: pg.AxisItem,
+        x_axis: NumberAxis,
+        y_axis: NumberAxis,
         parent: QWidget | None = None,
         *,
         place: Callable[[float], str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication
@@ -46,7 +47,7 @@ class ScorePlot(PlotPanel):
         marks = {task: _SYMBOLS[index % len(_SYMBOLS)] for index, task in enumerate(model.tasks)}
         lines = [curve for task, symbol in marks.items() for curve in _lines(model, task, symbol)]
         length = max(1, model.steps)
-        finals = list(_finals(model, marks, length * (1 + _TEST_SHARE / 2)))
+        finals = list(_finals(model, marks, length, length * (1 + _TEST_SHARE)))
         spans = [Span(stage_name(band.stage), band.start, band.end) for band in model.bands]
         if finals:
             spans.append(Span(_tr("test"), length, length * (1 + _TEST_SHARE)))
@@ -58,6 +59,7 @@ class ScorePlot(PlotPanel):
                 keys=_keys(marks, [*lines, *finals]),
                 spans=spans,
                 x_range=(0, length * (1 + _TEST_SHARE) if finals else length),
+                numbered_to=length,
             )
         )
 
@@ -69,17 +71,20 @@ class ScorePlot(PlotPanel):
 
 def _lines(model: RunModel, task: str, symbol: str) -> Iterable[Curve]:
     name = clean(task)
-    x, y = model.teacher_scores(task)
-    if len(x):
-        yield Curve(f"teacher {name}", x, y, "teacher", frozenset((f"task {task}", "teacher")), dashed=True)
-    x, y = model.student_scores(task)
-    if len(x):
+    teacher, student = model.teacher_scores(task), model.student_scores(task)
+    if len(teacher.x):
+        groups = frozenset((f"task {task}", "teacher"))
+        yield Curve(f"teacher {name}", teacher.x, teacher.y, "teacher", groups, teacher.breaks, dashed=True)
+    if len(student.x):
         groups = frozenset((f"task {task}", "student"))
-        yield Curve(f"student {name}", x, y, "student", groups, name, symbol=symbol, symbol_size=8)
+        look = Curve(f"student {name}", student.x, student.y, "student", groups, student.breaks, name)
+        yield replace(look, symbol=symbol, symbol_size=9)
 
 
-def _finals(model: RunModel, marks: dict[str, str], x: float) -> Iterable[Curve]:
+def _finals(model: RunModel, marks: dict[str, str], start: float, end: float) -> Iterable[Curve]:
+    """Teacher and student side by side: they may be equally good."""
     for score in model.final_scores():
+        x = start + (end - start) * (0.3 if score.who == "teacher" else 0.7)
         yield Curve(
             f"{score.who} {clean(score.task)} (final test)",
             np.array([x]),
