@@ -336,7 +336,7 @@ class Draft(QObject):
             self._suggest()
         elif teacher is not None:
             self.looking = True
-            self._lookup.ask(partial(_find_config, *teacher))
+            self._lookup.ask(partial(find_config, *teacher))
 
     def _take_config(self, found: Mapping[str, Any] | InputError | None) -> None:
         self._set_config(None if isinstance(found, InputError) else found)
@@ -405,7 +405,7 @@ class Draft(QObject):
         return ()
 
 
-def _find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:
+def find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:
     """A teacher's config.json where this machine has it; never asks the hub."""
     try:
         folder = local_folder(model, base) or downloaded(model)

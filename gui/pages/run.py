@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.analysis.preview import recipe_sizes
-from core.errors import InputError
+from core.errors import Fault, InputError
 from core.events import Event
-from core.teachers import teacher_config
 from gui import text
 from gui.controller import RunController, RunState
+from gui.draft import find_config
 from gui.icons import icon
 from gui.plots.loss import LossPlot
 from gui.plots.panel import PlotPanel
@@ -26,6 +28,9 @@ from gui.widgets.phases import phase_name
 from gui.widgets.problem import ProblemCard
 from gui.widgets.strip import StageStrip
 from gui.worker import Phase
+
+_MOST_WARNINGS = 2
+_DRAW_MILLISECONDS = 120
 
 
 class RunPage(QWidget):
@@ -41,6 +46,7 @@ class RunPage(QWidget):
         self.setAccessibleName(self.tr("Run"))
         self._controller = controller
         self._carded: tuple[object, ...] = ()
+        self._warned: list[str] = []
         self._planned_for: object = None
         self.model = RunModel(self)
         self.plots: tuple[LossPlot, ParametersPlot, ScorePlot] = (
@@ -52,6 +58,10 @@ class RunPage(QWidget):
         self._strip = StageStrip(self)
         self._card, self._warnings = ProblemCard(self), ProblemCard(self)
         self._log = LogPanel(self)
+        self._stale: list[LossPlot | ParametersPlot | ScorePlot] = []
+        """Plots that don't show the newest yet, the one that waits longest first."""
+        self._drawing = QTimer(self, interval=_DRAW_MILLISECONDS, singleShot=True)
+        self._drawing.timeout.connect(self._draw_next)
         self._empty = self._make_empty()
         self._build()
         self.model.changed.connect(self._redraw)
@@ -157,15 +167,22 @@ class RunPage(QWidget):
         self._show_card(state)
         self._plan()
         self._show_stages()
+        self._show_warnings()
 
     def _redraw(self) -> None:
         self._show_stages()
         self._log.show_log(self.model)
-        self._warnings.show_warnings(self.model.warnings)
-        if self.isVisible():
-            for plot in self.plots:
-                if plot.isVisible():
-                    plot.show_model(self.model)
+        self._show_warnings()
+        self._stale = [*self._stale, *(plot for plot in self.plots if plot not in self._stale)]
+        if not self._drawing.isActive():
+            self._draw_next()
+
+    def _draw_next(self) -> None:
+        """Draw one plot and rest: keys and clicks get their turn between two of them."""
+        self._stale = [plot for plot in self._stale if plot.isVisible()]
+        if self._stale:
+            self._stale.pop(0).show_model(self.model)
+            self._drawing.start()
 
     def showEvent(self, event: object) -> None:
         """Draw what came while nobody looked."""
@@ -174,6 +191,17 @@ class RunPage(QWidget):
 
     def _show_stages(self) -> None:
         self._strip.show_stages(self.model.stages, at_work=self._controller.state.phase == "running")
+
+    def _show_warnings(self) -> None:
+        """The first of them, while the run goes on: they all are in the log."""
+        texts = list(self.model.warnings) if self._controller.state.live else []
+        if texts == self._warned:
+            return
+        self._warned = texts
+        shown = texts[:_MOST_WARNINGS]
+        if len(texts) > len(shown):
+            shown.append(self.tr("More warnings in the log: {}.").format(text.count(len(texts) - len(shown))))
+        self._warnings.show_warnings(shown)
 
     def _words(self, state: RunState) -> str:
         """The state in words: what was asked, or what it did, or how it stands."""
@@ -223,7 +251,7 @@ class RunPage(QWidget):
                 folder,
             )
         elif state.phase == "failed":
-            first, *others = state.faults or ()
+            first, *others = state.faults or (self._unknown_fault(),)
             hints = [first.hint, *(f"{fault.problem} {fault.hint}" for fault in others)]
             begun = self._controller.recipe is not None
             actions = (resume, folder) if begun else ((self.tr("Back to the set-up"), self.go_to_setup.emit),)
@@ -231,18 +259,23 @@ class RunPage(QWidget):
         else:
             self._card.show_faults(())
 
+    def _unknown_fault(self) -> Fault:
+        """Where the disk was too full even for the reason, say."""
+        return Fault(self.tr("The run failed and left no reason."), self.tr("What was done before is safe: resume it."))
+
     def _plan(self) -> None:
         """The stages that the recipe will have, once it is known."""
         recipe = self._controller.recipe
-        if recipe is None or recipe is self._planned_for:
+        if recipe is self._planned_for:
             return
         self._planned_for = recipe
-        folder = self._controller.state.folder
-        try:
-            config = teacher_config(recipe.teacher.model, folder)  # type: ignore[arg-type]
-            names = [stage.name for stage in recipe_sizes(config, recipe, recipe.targets.vocabulary_size).stages]
-        except InputError:
-            names = []  # they show as they begin
+        names: list[str] = []  # where they can't be told they show as they begin
+        if recipe is not None:
+            with contextlib.suppress(InputError):
+                config = find_config(recipe.teacher.model, Path())
+                if config is not None:
+                    sizes = recipe_sizes(config, recipe, recipe.targets.vocabulary_size)
+                    names = [stage.name for stage in sizes.stages]
         self.model.set_planned(names)
 
     # -- what the user does --------------------------------------------------------------------------------------

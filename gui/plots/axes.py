@@ -21,7 +21,7 @@ class NumberAxis(pg.AxisItem):
         """Beyond it there is nothing but labels: no ticks' words."""
         self.enableAutoSIPrefix(False)
         self.setLabel(title)
-        self.setStyle(hideOverlappingLabels=True, autoExpandTextSpace=True)
+        self.setStyle(hideOverlappingLabels=True, autoExpandTextSpace=True, maxTickLevel=0)
 
     def resizeEvent(self, event: object = None) -> None:
         """Place the title whole: the base class lets some pixels of it hang out of the plot."""

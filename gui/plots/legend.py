@@ -26,6 +26,7 @@ class Legend(QWidget):
         super().__init__(parent)
         self._keys: Sequence[Key] = ()
         self._buttons: dict[str, QToolButton] = {}
+        self._hidden: frozenset[str] = frozenset()
         self._row = FlowLayout(self)
         theme().changed.connect(self._recolor)
 
@@ -39,7 +40,6 @@ class Legend(QWidget):
         if list(keys) == list(self._keys):
             return
         self._keys = tuple(keys)
-        off = {group for group, button in self._buttons.items() if not button.isChecked()}
         self._row.clear()
         self._buttons = {}
         for key in keys:
@@ -48,7 +48,7 @@ class Legend(QWidget):
             button.setIconSize(_SWATCH)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setCheckable(True)
-            button.setChecked(key.group not in off)
+            button.setChecked(key.group not in self._hidden)
             button.setToolTip(self.tr("Show or hide: {}.").format(key.text))
             button.setAccessibleName(self.tr("Show {}").format(key.text))
             button.toggled.connect(self._tell)
@@ -58,8 +58,10 @@ class Legend(QWidget):
 
     def _tell(self) -> None:
         self._recolor()
-        off = (group for group, button in self._buttons.items() if not button.isChecked())
-        self.hidden_changed.emit(frozenset(off))
+        off = frozenset(group for group, button in self._buttons.items() if not button.isChecked())
+        # What isn't there now may come again: it keeps its state.
+        self._hidden = (self._hidden - self._buttons.keys()) | off
+        self.hidden_changed.emit(self._hidden)
 
     def _recolor(self) -> None:
         colors = theme().colors

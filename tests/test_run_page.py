@@ -1,0 +1,211 @@
+"""The page of a run in each of its states, with a controller that only remembers what it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+from test_plots import EVENTS
+from test_run_model import begun, ended, loss
+
+from core.errors import Fault
+from core.events import Message, Progress
+from gui.controller import RunState
+from gui.pages.run import RunPage
+from gui.widgets.strip import StageSegment
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
+
+FOLDER = Path("runs") / "maltese-small"
+
+
+class FakeController(QObject):
+    state_changed = Signal(object)
+    batch = Signal(object)
+    restarted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = RunState()
+        self.recipe = None
+        self.asked: list[Any] = []
+
+    def set(self, **values: Any) -> None:
+        self.state = replace(self.state, **{"folder": FOLDER, **values})
+        self.state_changed.emit(self.state)
+
+    def attach(self, folder: Path) -> None:
+        self.asked.append(folder)
+
+    def pause(self) -> None:
+        self.asked.append("pause")
+
+    def resume(self) -> None:
+        self.asked.append("resume")
+
+    def stop(self, keep_best: bool = False) -> None:
+        self.asked.append("stop_keep_best" if keep_best else "stop")
+
+
+@pytest.fixture
+def controller(qapp: object) -> FakeController:
+    return FakeController()
+
+
+@pytest.fixture
+def page(controller: FakeController, qtbot: QtBot) -> RunPage:
+    page = RunPage(controller)  # type: ignore[arg-type]
+    qtbot.addWidget(page)
+    page.resize(1200, 650)
+    page.show()
+    return page
+
+
+def _can_be_clicked(page: RunPage) -> set[str]:
+    """The buttons that a user can click now."""
+    names = ("pause", "resume", "stop", "stop-keep", "results")
+    buttons = {name: page.findChild(QPushButton, f"button-{name}") for name in names}
+    return {
+        name for name, button in buttons.items() if button is not None and button.isVisible() and button.isEnabled()
+    }
+
+
+def _words(page: RunPage) -> str:
+    return page._said.text()
+
+
+def _segments(page: RunPage) -> list[str]:
+    return [segment.accessibleName() for segment in page.findChildren(StageSegment)]
+
+
+def test_without_a_run_it_says_what_to_do(page: RunPage, qtbot: QtBot) -> None:
+    assert _can_be_clicked(page) == set()
+    assert not any(plot.isVisible() for plot in page.plots)
+    setup, sample = (button for button in page.findChildren(QPushButton) if button.isVisible())
+    with qtbot.waitSignal(page.go_to_setup):
+        setup.click()
+    with qtbot.waitSignal(page.start_sample):
+        sample.click()
+
+
+@pytest.mark.parametrize(
+    ("phase", "buttons"),
+    [
+        ("queued", {"pause", "stop"}),
+        ("running", {"pause", "stop", "stop-keep"}),
+        ("paused", {"resume", "stop", "stop-keep"}),
+        ("stopped", {"resume"}),
+        ("failed", {"resume"}),
+        ("lost", {"resume"}),
+        ("finished", {"results"}),
+    ],
+)
+def test_what_can_be_asked_in_each_state(
+    page: RunPage, controller: FakeController, phase: str, buttons: set[str]
+) -> None:
+    controller.set(phase=phase)
+    assert _can_be_clicked(page) == buttons
+    assert _words(page)
+
+
+def test_the_buttons_ask_the_controller(page: RunPage, controller: FakeController) -> None:
+    controller.set(phase="running")
+    for name in ("button-pause", "button-stop", "button-stop-keep"):
+        page.findChild(QPushButton, name).click()
+    controller.set(phase="paused")
+    page.findChild(QPushButton, "button-resume").click()
+    assert controller.asked == ["pause", "stop", "stop_keep_best", "resume"]
+
+
+def test_a_wish_that_waits_shows_and_then_what_it_did(page: RunPage, controller: FakeController) -> None:
+    controller.set(phase="running", wish="pause")
+    assert _words(page) == "Pausing…" and _can_be_clicked(page) == {"stop", "stop-keep"}
+    controller.set(wish="stop")
+    assert _words(page) == "Stopping…" and _can_be_clicked(page) == set()
+    controller.set(phase="stopped", wish="", said="Stopped in “Drop layers”.")
+    assert _words(page) == "Stopped in “Drop layers”." and _can_be_clicked(page) == {"resume"}
+
+
+def test_a_run_that_was_cut_off_says_what_is_safe(page: RunPage, controller: FakeController) -> None:
+    controller.set(phase="lost")
+    assert page._card.isVisible() and "safe" in page._card.accessibleName()
+    resume = next(button for button in page._card.findChildren(QPushButton) if button.text() == "Resume")
+    resume.click()
+    assert controller.asked == ["resume"]
+    controller.set(phase="running")
+    assert not page._card.isVisible()
+
+
+def test_a_failure_tells_its_fault_also_where_there_is_none(page: RunPage, controller: FakeController) -> None:
+    controller.set(phase="failed", faults=(Fault("The disk is full.", "Free some space and resume."),))
+    assert "disk is full" in page._card.accessibleName() and "Free some space" in page._card.accessibleName()
+    controller.set(phase="failed", faults=())
+    assert page._card.isVisible() and "resume" in page._card.accessibleName()
+
+
+def test_events_reach_the_strip_the_plots_and_the_log(page: RunPage, controller: FakeController, qtbot: QtBot) -> None:
+    controller.set(phase="running")
+    page.model.set_planned(["layers", "hidden", "evaluate"])
+    events = [begun("layers"), *EVENTS[:-2], ended("layers"), begun("hidden")]
+    progress = Progress(stage="hidden", done=5, total=10, eta_seconds=180.0)
+    controller.batch.emit(tuple((60.0, event) for event in [*events, progress]))
+    qtbot.waitUntil(lambda: bool(page.plots[0].canvas.getPlotItem().listDataItems()))
+    layers, hidden, evaluate = _segments(page)
+    assert "done" in layers and "waiting" in evaluate
+    assert "50 %" in hidden and "about 3 min left" in hidden
+    lines = page.findChild(QPlainTextEdit, "log-lines")
+    assert not lines.isVisible() and "Drop layers: done." in lines.toPlainText()
+    page.findChild(QWidget, "button-log").click()
+    assert lines.isVisible() and lines.isReadOnly()
+    controller.restarted.emit()
+    qtbot.waitUntil(lambda: not page.plots[0].canvas.getPlotItem().listDataItems())
+    assert lines.toPlainText() == ""
+
+
+def test_warnings_stay_while_the_run_goes_on(page: RunPage, controller: FakeController, qtbot: QtBot) -> None:
+    controller.set(phase="running")
+    texts = ["Few texts.", "Few tokens.", "Little memory.", "An old driver."]
+    controller.batch.emit(tuple((1.0, Message(level="warning", text=text)) for text in texts))
+    qtbot.waitUntil(page._warnings.isVisible)
+    spoken = page._warnings.accessibleName()
+    assert "Few texts." in spoken and "An old driver." not in spoken and "2" in spoken
+    controller.batch.emit(((2.0, loss("layers", 1, 3.0)),))
+    with qtbot.waitSignal(page.model.changed):
+        pass
+    assert page._warnings.isVisible()
+    controller.set(phase="finished")
+    assert not page._warnings.isVisible()
+
+
+def test_a_plot_fills_the_page_and_goes_back(page: RunPage, controller: FakeController) -> None:
+    controller.set(phase="running")
+    first, second, third = page.plots
+    second.enlarge_asked.emit()
+    assert [plot.isVisible() for plot in page.plots] == [False, True, False]
+    second.enlarge_asked.emit()
+    assert first.isVisible() and second.isVisible() and third.isVisible()
+
+
+def test_a_page_that_comes_later_than_the_run_asks_for_its_events(controller: FakeController, qtbot: QtBot) -> None:
+    controller.set(phase="running")
+    qtbot.addWidget(RunPage(controller))  # type: ignore[arg-type]
+    assert controller.asked == [FOLDER]
+
+
+def test_everything_has_a_name_and_room_to_be_hit(page: RunPage, controller: FakeController, qtbot: QtBot) -> None:
+    controller.set(phase="running")
+    controller.batch.emit(tuple((1.0, event) for event in EVENTS))
+    qtbot.waitUntil(lambda: bool(page.plots[2].legend.buttons))
+    qtbot.wait(50)
+    buttons = [
+        button for button in page.findChildren(QWidget) if button.inherits("QAbstractButton") and button.isVisible()
+    ]
+    assert len(buttons) > 15
+    for button in buttons:
+        assert button.accessibleName() and button.toolTip() and button.height() >= 28, button.objectName()
+    assert page.minimumSizeHint().height() <= 600 and page.minimumSizeHint().width() <= 1180
