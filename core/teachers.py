@@ -11,7 +11,7 @@ from typing import Any
 
 import resources
 from core.analysis.size import estimate
-from core.sources import check_model_folder, download, local_folder
+from core.sources import check_model_folder, download, downloaded, local_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,25 @@ def teacher_config(source: str, base: Path) -> dict[str, Any]:
     Raises:
         InputError: no such model, or it isn't known here and the hub can't be reached.
     """
-    folder = local_folder(source, base)
-    if folder is not None:
-        return check_model_folder(folder, weights=False)
+    here = config_here(source, base)
+    return here if here is not None else check_model_folder(download(source, ["config.json"]), weights=False)
+
+
+def config_here(source: str, base: Path) -> dict[str, Any] | None:
+    """The config.json of a teacher, without asking the hub; None where this machine doesn't know it.
+
+    Args:
+        source, base: as for `teacher_config`.
+
+    Raises:
+        InputError: there is no such folder, it holds no model, or no model of the hub can have this name.
+    """
     known = known_teacher(source)
-    if known is not None:
+    folder = local_folder(source, base)
+    if folder is None and known is not None:
         return dict(known.config)
-    cached = _cached_config(source)
-    if cached is not None:
-        return cached
-    return check_model_folder(download(source, ["config.json"]), weights=False)
+    folder = folder or downloaded(source)
+    return None if folder is None else check_model_folder(folder, weights=False)
 
 
 def on_this_machine(name: str) -> bool:
@@ -89,18 +98,3 @@ def on_this_machine(name: str) -> bool:
         return all((snapshot / part).is_file() for part in set(parts.values()))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nothing there, or a broken index
         return False
-
-
-def _cached_config(name: str) -> dict[str, Any] | None:
-    """The config.json of a hub model that was downloaded before."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        path = try_to_load_from_cache(name, "config.json")
-    except HFValidationError:
-        return None  # `download` says what is wrong with the name
-    if not isinstance(path, str):
-        return None
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    return content if isinstance(content, dict) else None

@@ -18,8 +18,7 @@ from core.errors import Fault, InputError
 from core.families import Sizes, family_of
 from core.recipe import Recipe, from_mapping, mapping_to_toml, read, settings
 from core.sealing import write_atomic
-from core.sources import check_model_folder, downloaded, local_folder
-from core.teachers import known_teacher
+from core.teachers import config_here, known_teacher
 from gui.draft_content import (
     STAND_INS,
     Content,
@@ -336,7 +335,7 @@ class Draft(QObject):
             self._suggest()
         elif teacher is not None:
             self.looking = True
-            self._lookup.ask(partial(find_config, *teacher))
+            self._lookup.ask(partial(_find_config, *teacher))
 
     def _take_config(self, found: Mapping[str, Any] | InputError | None) -> None:
         self._set_config(None if isinstance(found, InputError) else found)
@@ -405,10 +404,9 @@ class Draft(QObject):
         return ()
 
 
-def find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:
-    """A teacher's config.json where this machine has it; never asks the hub."""
+def _find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:
+    """A teacher's config.json, or why it can't be used; None: it isn't on this machine."""
     try:
-        folder = local_folder(model, base) or downloaded(model)
-        return None if folder is None else check_model_folder(folder, weights=False)
+        return config_here(model, base)
     except InputError as error:
         return error

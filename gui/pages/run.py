@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from core.analysis.preview import recipe_sizes
 from core.errors import Fault, InputError
 from core.events import Event
+from core.teachers import config_here
 from gui import text
 from gui.controller import RunController, RunState
-from gui.draft import find_config
 from gui.icons import icon
 from gui.plots.loss import LossPlot
 from gui.plots.panel import PlotPanel
@@ -272,7 +272,7 @@ class RunPage(QWidget):
         names: list[str] = []  # where they can't be told they show as they begin
         if recipe is not None:
             with contextlib.suppress(InputError):
-                config = find_config(recipe.teacher.model, Path())
+                config = config_here(recipe.teacher.model, Path())
                 if config is not None:
                     sizes = recipe_sizes(config, recipe, recipe.targets.vocabulary_size)
                     names = [stage.name for stage in sizes.stages]
