@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QDateTime, QEvent, QLocale, QObject, Qt, Signal
+from PySide6.QtCore import QDateTime, QEvent, QLocale, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -47,6 +47,8 @@ class StartPage(QWidget):
         self._runs, self.others = runs, tuple(others)
         self._recent = RecentRuns()
         self._shown: list[RecentRun] = []
+        self._timer = QTimer(self, interval=_LOOK_MILLISECONDS)
+        self._timer.timeout.connect(self.look)
 
         page = QVBoxLayout(self)
         page.setContentsMargins(SPACE.xl, SPACE.xl, SPACE.xl, SPACE.l)
@@ -107,15 +109,11 @@ class StartPage(QWidget):
     def showEvent(self, event: QEvent) -> None:
         """While it is seen, the page keeps looking."""
         self.look()
-        self._timer = self.startTimer(_LOOK_MILLISECONDS)
+        self._timer.start()
 
     def hideEvent(self, event: QEvent) -> None:
         """Nobody looks, so it needn't either."""
-        self.killTimer(self._timer)
-
-    def timerEvent(self, event: QEvent) -> None:
-        """Time to look again."""
-        self.look()
+        self._timer.stop()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Enter opens the chosen run, on every platform."""
