@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Start Monoglot: make its environment, then do the job.
 
-python3 launch.py                 the built-in sample from end to end
-python3 launch.py --headless      the same, and never with a window
+python3 launch.py                 the window, with the built-in sample started in it
+python3 launch.py --headless      the same sample without a window, as where there is no screen
 python3 launch.py test [PATH ...] every check; with pytest's arguments only those tests
 python3 launch.py WORD ...        the command "monoglot WORD ..."
 

@@ -96,7 +96,7 @@ def photograph(camera: Photographer, recipe: Path) -> None:
         part.open()
         wait(2500)
         camera.take(f"03-setup-{number}-{section}")
-        part.open(False)
+        part.open(section == "targets")  # which is always open
     camera.until(window.findChild(QWidget, "button-compress").isEnabled, 60)
     camera.click("button-compress")
     camera.until(lambda: controller.state.stage == "layers" and controller.state.done > 0)

@@ -187,7 +187,7 @@ class RunController(QObject):
         )
         if before.wish and _heeded(before.wish, seen.phase):
             state = replace(state, wish="", said=self._what_it_did(before, seen))
-        elif state.live and (state.phase, state.stage) != (before.phase, before.stage):
+        elif (state.phase, state.stage) != (before.phase, before.stage):
             state = replace(state, said="")  # what was said of the past is no news any more
         self._set(state)
 
