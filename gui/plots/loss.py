@@ -11,6 +11,8 @@ from gui.plots.panel import PlotPanel
 from gui.run_model import LOSSES, SPLITS, RunModel
 from gui.text import count, number, stage_name
 
+translate = QCoreApplication.translate
+
 _SYMBOLS = {"total": "o", "mlm": "s", "kd": "t"}
 
 
@@ -20,10 +22,13 @@ class LossPlot(PlotPanel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(
             "plot-loss",
-            _tr("Loss"),
-            _tr("How wrong the model is in training and on text that it does not learn from; lower is better."),
-            NumberAxis("bottom", _tr("training steps"), steps),
-            NumberAxis("left", _tr("loss (nats)"), plain),
+            translate("LossPlot", "Loss"),
+            translate(
+                "LossPlot",
+                "How wrong the model is in training and on text that it does not learn from; lower is better.",
+            ),
+            NumberAxis("bottom", translate("LossPlot", "training steps"), steps),
+            NumberAxis("left", translate("LossPlot", "loss (nats)"), plain),
             parent,
             place=_at_step,
             value=_loss,
@@ -49,7 +54,7 @@ def _curves(model: RunModel, split: str, kind: str) -> list[Curve]:
         return []
     name, groups, breaks = f"{split} {kind}", frozenset((kind, split)), series.breaks
     if split == "validation":
-        label = _tr("validation {}").format(_short(kind))
+        label = translate("LossPlot", "validation {}").format(_short(kind))
         return [
             Curve(name, series.x, series.y, "validation", groups, breaks, label, symbol=_SYMBOLS[kind], symbol_size=8)
         ]
@@ -62,26 +67,22 @@ def _curves(model: RunModel, split: str, kind: str) -> list[Curve]:
 def _keys(curves: list[Curve]) -> list[Key]:
     there = {group for curve in curves for group in curve.groups}
     keys = [
-        Key("total", _tr("total"), "total", _SYMBOLS["total"]),
-        Key("mlm", _tr("words (MLM)"), "mlm", _SYMBOLS["mlm"]),
-        Key("kd", _tr("teacher (KD)"), "kd", _SYMBOLS["kd"]),
-        Key("train", _tr("training"), "total"),
-        Key("validation", _tr("validation"), "validation", "o"),
+        Key("total", translate("LossPlot", "total"), "total", _SYMBOLS["total"]),
+        Key("mlm", translate("LossPlot", "words (MLM)"), "mlm", _SYMBOLS["mlm"]),
+        Key("kd", translate("LossPlot", "teacher (KD)"), "kd", _SYMBOLS["kd"]),
+        Key("train", translate("LossPlot", "training"), "total"),
+        Key("validation", translate("LossPlot", "validation"), "validation", "o"),
     ]
     return [key for key in keys if key.group in there]
 
 
 def _short(kind: str) -> str:
-    return _tr("total") if kind == "total" else kind.upper()
+    return translate("LossPlot", "total") if kind == "total" else kind.upper()
 
 
 def _at_step(x: float) -> str:
-    return _tr("step {}").format(count(max(0, round(x))))
+    return translate("LossPlot", "step {}").format(count(max(0, round(x))))
 
 
 def _loss(value: float) -> str:
     return number(value, 3)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("LossPlot", text)

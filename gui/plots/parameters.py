@@ -13,6 +13,8 @@ from gui.plots.panel import PlotPanel
 from gui.run_model import RunModel
 from gui.text import parameters, part_name, stage_name
 
+translate = QCoreApplication.translate
+
 _PARTS = ("embeddings", "attention", "feed_forward", "head")
 """From the bottom up."""
 
@@ -24,10 +26,12 @@ class ParametersPlot(PlotPanel):
         self._names: list[str] = []
         super().__init__(
             "plot-parameters",
-            _tr("Size"),
-            _tr("How many parameters the model has after each stage, and in which of its parts."),
-            NumberAxis("bottom", _tr("after the stage"), millions),
-            NumberAxis("left", _tr("parameters"), millions),
+            translate("ParametersPlot", "Size"),
+            translate(
+                "ParametersPlot", "How many parameters the model has after each stage, and in which of its parts."
+            ),
+            NumberAxis("bottom", translate("ParametersPlot", "after the stage"), millions),
+            NumberAxis("left", translate("ParametersPlot", "parameters"), millions),
             parent,
             place=self._stage_at,
             value=parameters,
@@ -36,7 +40,10 @@ class ParametersPlot(PlotPanel):
     def show_model(self, model: RunModel) -> None:
         """Show what the model holds."""
         sizes = list(model.sizes.values())
-        self._names = [_tr("Teacher") if size.stage == "teacher" else stage_name(size.stage) for size in sizes]
+        self._names = [
+            translate("ParametersPlot", "Teacher") if size.stage == "teacher" else stage_name(size.stage)
+            for size in sizes
+        ]
         short = [_short(size.stage) for size in sizes]
         self.show_drawing(
             Drawing(
@@ -76,15 +83,11 @@ def _has(sizes: list[Size], part: str) -> bool:
 
 def _short(stage: str) -> str:
     names = {
-        "teacher": _tr("Teacher"),
-        "adapt": _tr("Adapted"),
-        "vocabulary": _tr("Words"),
-        "layers": _tr("Layers"),
-        "feed_forward": _tr("Units"),
-        "hidden": _tr("Width"),
+        "teacher": translate("ParametersPlot", "Teacher"),
+        "adapt": translate("ParametersPlot", "Adapted"),
+        "vocabulary": translate("ParametersPlot", "Words"),
+        "layers": translate("ParametersPlot", "Layers"),
+        "feed_forward": translate("ParametersPlot", "Units"),
+        "hidden": translate("ParametersPlot", "Width"),
     }
     return names.get(stage) or stage_name(stage)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("ParametersPlot", text)

@@ -16,6 +16,8 @@ from gui.plots.panel import PlotPanel
 from gui.run_model import RunModel
 from gui.text import count, metric_name, number, stage_name
 
+translate = QCoreApplication.translate
+
 _SYMBOLS = ("o", "s", "t", "d", "p", "h", "t1", "t2", "t3", "+")
 _TEST_SHARE = 0.16
 """Of the width, for the final scores."""
@@ -26,15 +28,16 @@ class ScorePlot(PlotPanel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._steps = 0
-        self._y = NumberAxis("left", _tr("score (0-100)"), plain)
+        self._y = NumberAxis("left", translate("ScorePlot", "score (0-100)"), plain)
         super().__init__(
             "plot-score",
-            _tr("Score"),
-            _tr(
+            translate("ScorePlot", "Score"),
+            translate(
+                "ScorePlot",
                 "How well tasks can be done with the model: quick probes on validation examples while it trains, "
-                "real tests at the end."
+                "real tests at the end.",
             ),
-            NumberAxis("bottom", _tr("training steps"), steps),
+            NumberAxis("bottom", translate("ScorePlot", "training steps"), steps),
             self._y,
             parent,
             place=self._at,
@@ -50,9 +53,13 @@ class ScorePlot(PlotPanel):
         finals = list(_finals(model, marks, length, length * (1 + _TEST_SHARE)))
         spans = [Span(stage_name(band.stage), band.start, band.end) for band in model.bands]
         if finals:
-            spans.append(Span(_tr("test"), length, length * (1 + _TEST_SHARE)))
+            spans.append(Span(translate("ScorePlot", "test"), length, length * (1 + _TEST_SHARE)))
         metrics = dict.fromkeys(metric_name(model.metric(task)) for task in marks)
-        self._y.setLabel(_tr("{} (0-100)").format(" · ".join(metrics)) if metrics else _tr("score (0-100)"))
+        self._y.setLabel(
+            translate("ScorePlot", "{} (0-100)").format(" · ".join(metrics))
+            if metrics
+            else translate("ScorePlot", "score (0-100)")
+        )
         self.show_drawing(
             Drawing(
                 curves=[*lines, *finals],
@@ -65,8 +72,8 @@ class ScorePlot(PlotPanel):
 
     def _at(self, x: float) -> str:
         if x > self._steps:
-            return _tr("final test, mean over seeds")
-        return _tr("step {}, quick probe").format(count(max(0, round(x))))
+            return translate("ScorePlot", "final test, mean over seeds")
+        return translate("ScorePlot", "step {}, quick probe").format(count(max(0, round(x))))
 
 
 def _lines(model: RunModel, task: str, symbol: str) -> Iterable[Curve]:
@@ -100,13 +107,9 @@ def _finals(model: RunModel, marks: dict[str, str], start: float, end: float) ->
 def _keys(marks: dict[str, str], curves: list[Curve]) -> list[Key]:
     there = {group for curve in curves for group in curve.groups}
     keys = [
-        Key("student", _tr("student"), "student"),
-        Key("teacher", _tr("teacher"), "teacher", dashed=True),
+        Key("student", translate("ScorePlot", "student"), "student"),
+        Key("teacher", translate("ScorePlot", "teacher"), "teacher", dashed=True),
         *(Key(f"task {task}", clean(task), "text", symbol, line=False) for task, symbol in marks.items()),
-        Key("final", _tr("final test"), "text", "o", line=False),
+        Key("final", translate("ScorePlot", "final test"), "text", "o", line=False),
     ]
     return [key for key in keys if key.group in there]
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("ScorePlot", text)
