@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -103,13 +104,16 @@ def main() -> None:
         # From the first steps of training on; until then the child reads and tokenises on one core.
         if state.stage == "layers" and state.done and not heart.late and not heart.memory:
             heart.begin()
-        if heart.late and not state.live:
+        if state.phase in ("stopped", "failed", "finished", "lost"):
             window.close()
 
     controller.state_changed.connect(follow)
     controller.start(_recipe(), Path(resources.__file__).parent / "sample")
     window.show_page("run")
     app.exec()
+    shutil.rmtree(scratch, ignore_errors=True)
+    if not heart.late:
+        raise SystemExit(f"The run ended before it trained: {controller.state.faults}")
     late = sorted(1000 * value for value in heart.late)
     memory = [value for _, value in heart.memory]
     print(

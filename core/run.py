@@ -18,6 +18,7 @@ from core.errors import InputError, Stopped
 from core.events import Event, Message, Progress, State, from_record, to_record
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
+from core.status import Status, known_status
 
 CONTROL_WORDS = ("pause", "resume", "stop", "stop_keep_best")
 _CONTROL_SECONDS = 0.2
@@ -133,9 +134,9 @@ class RunFolder:
         return recipes.load(self.recipe)
 
     def read_status(self) -> dict[str, Any]:
-        """status.json; empty where there is none yet."""
+        """status.json, what is as it should be of it; empty where there is none yet."""
         with contextlib.suppress(OSError, ValueError, TypeError):
-            return dict(json.loads(self.status.read_text(encoding="utf-8")))
+            return known_status(json.loads(self.status.read_text(encoding="utf-8")))
         return {}
 
     def read_results(self) -> dict[str, Any]:
@@ -256,20 +257,6 @@ class EventLog:
 def _line(record: Mapping[str, Any]) -> bytes:
     # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
     return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The content of status.json."""
-
-    state: State = "queued"
-    pid: int = 0
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-    eta_seconds: float | None = None
-    error: str | None = None
-    hint: str | None = None
 
 
 class RunContext:

@@ -18,8 +18,9 @@ from core.events import Done, Event, State
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
 from core.recipe import Recipe, absolute, parse, to_toml
-from core.run import RunContext, RunFolder, Status, settle_folder
+from core.run import RunContext, RunFolder, settle_folder
 from core.sealing import write_atomic
+from core.status import Status
 
 
 def execute(

@@ -83,8 +83,8 @@ def wait(milliseconds: int) -> None:
     loop.exec()
 
 
-def photograph(camera: Photographer, recipe: Path) -> None:
-    """The whole journey, from the first start to the exported model."""
+def photograph(camera: Photographer, recipe: Path, out: Path) -> None:
+    """The whole journey, from the first start to the model exported to `out`."""
     window, controller = camera.window, camera.window.controller
     wait(1000)
     camera.take("01-start")
@@ -119,7 +119,7 @@ def photograph(camera: Photographer, recipe: Path) -> None:
     window.show_page("results")
     wait(500)
     camera.take("08-results")
-    window.page("results").export_to(Path(tempfile.mkdtemp()) / "model")
+    window.page("results").export_to(out)
     camera.until(lambda: window.findChild(QWidget, "export-done").isVisible(), 300)
     camera.take("09-exported")
     window.show_page("start")
@@ -146,9 +146,13 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="monoglot-"))
     camera = Photographer(scratch, options.out)
     recipe = options.recipe or _SAMPLE / ("recipe-tiny.toml" if options.tiny else "recipe.toml")
-    photograph(camera, recipe.absolute())
-    camera.window.close()
-    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        photograph(camera, recipe.absolute(), scratch / "model")
+    finally:
+        camera.window.controller.stop()
+        camera.window.controller.close()
+        camera.window.controller.wait()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import TracebackType
 
 from core.errors import InputError
 
@@ -35,11 +34,16 @@ def main(*, sample: bool = False) -> int:
     app.setDesktopFileName("monoglot")
     speak(app)
 
+    from PySide6.QtCore import Qt
+
+    from gui.hook import Hook
     from gui.settings import SettingsFile
     from gui.window import MainWindow
 
     window = MainWindow(SettingsFile())
-    sys.excepthook = _Hook(window)
+    hook = Hook(window)
+    hook.told.connect(window.show_fault, Qt.ConnectionType.QueuedConnection)  # widgets belong to this thread alone
+    sys.excepthook = hook
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal; a run goes on, as when the window is closed
     window.show()
     if sample:
@@ -72,21 +76,3 @@ def speak(app: object) -> None:
     folder = Path(resources.__file__).parent / "translations"
     if translator.load(QLocale(), "monoglot", "_", str(folder)):
         app.installTranslator(translator)  # type: ignore[attr-defined]
-
-
-class _Hook:
-    """A fault of ours in the window's own code: kept in the log, told in the window, which stays open."""
-
-    def __init__(self, window: object) -> None:
-        self._window = window
-
-    def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            sys.__excepthook__(kind, error, trace)
-            return
-        from core.fault_log import log_own_fault
-
-        try:
-            raise error
-        except Exception:
-            self._window.show_fault(log_own_fault())  # type: ignore[attr-defined]

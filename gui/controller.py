@@ -14,8 +14,9 @@ from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 from core.errors import Fault, InputError
 from core.recipe import Recipe, absolute, parse, to_toml
 from core.run import RunFolder
+from gui.child import Launch
 from gui.text import count, stage_name
-from gui.worker import LIVE, Launch, Phase, RunFollower, Seen
+from gui.worker import LIVE, Phase, RunFollower, Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +101,11 @@ class RunController(QObject):
         self._go(Launch(("sample", "--tiny") if tiny else ("sample",), self._new_folder("sample")))
 
     def attach(self, folder: Path) -> None:
-        """Show a run that is there, whoever runs it."""
+        """Show a run that is there, whoever runs it; one that is shown already is told of from its beginning."""
         self._recipe = None
-        self._set(RunState(folder=folder))
+        if folder != self.state.folder:
+            self._set(RunState(folder=folder))
         self._follow.emit(folder)
-
-    def detach(self) -> None:
-        """Show no run; the one that was shown goes on."""
-        self._recipe = None
-        self._set(RunState())
-        self._follow.emit(None)
 
     def pause(self) -> None:
         """Ask the run to wait."""
@@ -186,14 +182,14 @@ class RunController(QObject):
             kept_best=seen.phase == "stopped" and seen.folder is not None and (seen.folder / "student").exists(),
         )
         if before.wish and _heeded(before.wish, seen.phase):
-            state = replace(state, wish="", said=self._what_it_did(before, seen))
+            state = replace(state, wish="", said=self._what_it_did(before, state, seen))
         elif (state.phase, state.stage) != (before.phase, before.stage):
             state = replace(state, said="")  # what was said of the past is no news any more
         self._set(state)
 
-    def _what_it_did(self, before: RunState, seen: Seen) -> str:
+    def _what_it_did(self, before: RunState, now: RunState, seen: Seen) -> str:
         place = _place(seen.status, before)
-        match before.wish, seen.phase:
+        match before.wish, now.phase:
             case "pause", "paused":
                 return self.tr("Paused{place}. Nothing is lost; Resume goes on right here.").format(place=place)
             case "resume", _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class RecentRun:
 
 
 class RecentRuns:
-    """Looks again and again; what doesn't change is read once."""
+    """Looks again and again; recipes, which never change, are read once."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[float, tuple[str, str]]] = {}
@@ -51,7 +52,7 @@ class RecentRuns:
             most: how many to tell of.
         """
         folders = {Path(other) for other in others}
-        if runs.is_dir():
+        with contextlib.suppress(OSError):  # there is none yet, or it can't be read
             folders |= {path for path in runs.iterdir() if not path.name.startswith(".")}
         dated = sorted(((_changed(folder), folder) for folder in folders), reverse=True)
         return [self._one(folder, changed) for changed, folder in dated[:most] if changed]

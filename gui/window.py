@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -208,7 +209,8 @@ class MainWindow(QMainWindow):
         from gui.pages.run import RunPage  # brings pyqtgraph and numpy
 
         page = RunPage(self.controller, self)
-        page.go_to_setup.connect(self._new_draft)
+        page.go_to_setup.connect(self._show_setup)
+        page.resume_wanted.connect(self._resume)
         page.start_sample.connect(self.start_sample)
         page.show_results.connect(self._show_results)
         return page
@@ -233,8 +235,17 @@ class MainWindow(QMainWindow):
     def _show_start(self) -> None:
         self.show_page("start")
 
-    def _new_draft(self) -> None:
+    def _show_setup(self) -> None:
         self.show_page("setup")
+
+    def _new_draft(self) -> None:
+        """An empty set-up; undo brings the last one back."""
+        self.draft.clear()
+        self.show_page("setup")
+
+    def _resume(self) -> None:
+        if not self._another_runs():
+            self.controller.resume()
 
     def open_recipe(self, path: Path) -> None:
         """Take a recipe file into the set-up."""
@@ -323,11 +334,14 @@ class MainWindow(QMainWindow):
         folder = self.controller.runs
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
-        free = text.number(shutil.disk_usage(folder).free / 1e9, 0)
+        try:
+            free = text.number(shutil.disk_usage(folder).free / 1e9, 0)
+        except OSError:  # a share that is gone
+            free = text.MISSING
         recipe = self.controller.recipe
-        device = recipe.schedule.device.upper() if recipe is not None and recipe.schedule.device != "auto" else ""
-        words = [device, self.tr("{} GB free").format(free)]
-        self._machine.setText(" · ".join(filter(None, words)))
+        device = recipe.schedule.device.upper() if recipe is not None and recipe.schedule.device != "auto" else "CPU"
+        cores = self.tr("{} cores").format(os.cpu_count() or 1)
+        self._machine.setText(" · ".join([device, cores, self.tr("{} GB free").format(free)]))
 
     def _choose_looks(self, action: QAction) -> None:
         for other in action.parent().actions():
@@ -347,9 +361,9 @@ class MainWindow(QMainWindow):
             return
         self._closing = True
         self._settings.change(geometry=bytes(self.saveGeometry().toBase64().data()).decode())
-        setup = self._pages.get("setup")
-        if setup is not None:
-            setup.end()  # type: ignore[attr-defined]
+        for name in ("setup", "results"):  # what they have under way ends with them
+            if name in self._pages:
+                self._pages[name].end()  # type: ignore[attr-defined]
         self.draft.keep()
         self.controller.close()
         self.controller.wait()

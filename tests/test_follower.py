@@ -13,15 +13,19 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from window_driver import PATIENCE
 
+import resources
 from core.errors import Fault, InputError
 from core.events import Message, to_record
 from core.run import EventLog, RunFolder
 from gui import text
 from gui.controller import RunController, RunState
 from gui.jobs import Job
+from gui.log_reader import LogReader
 from gui.recent import RecentRuns
 from gui.settings import Settings, SettingsFile
-from gui.worker import LogReader
+
+_SETTLED = 1000
+"""Milliseconds after which the follower has looked again, and would have told of something else."""
 
 
 def _say(log: EventLog, *words: str) -> int:
@@ -113,16 +117,19 @@ class TestController:
         controller.start(recipe, tmp_path)
         qtbot.waitUntil(lambda: controller.state.phase == "failed", timeout=PATIENCE)
         problems = [fault.problem for fault in controller.state.faults]
+        qtbot.wait(_SETTLED)
+        assert controller.state.phase == "failed" and [fault.problem for fault in controller.state.faults] == problems
         assert any("qqq" in problem for problem in problems) and any("nowhere.txt" in problem for problem in problems)
         assert all(fault.hint for fault in controller.state.faults)
-        assert list((tmp_path / "runs").iterdir()) == []
+        assert not (tmp_path / "runs").exists()
 
     def test_a_folder_that_can_not_be_made_is_told(self, qtbot: QtBot, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("", encoding="utf-8")
         controller = RunController(runs=tmp_path / "file" / "runs")
         controller.start_sample(tiny=True)
         qtbot.waitUntil(lambda: controller.state.phase == "failed", timeout=PATIENCE)
-        assert "can't be started" in controller.state.faults[0].problem
+        qtbot.wait(_SETTLED)
+        assert controller.state.phase == "failed" and "can't be written" in controller.state.faults[0].problem
         controller.close()
         controller.wait()
 
@@ -134,6 +141,62 @@ class TestController:
         qtbot.waitUntil(lambda: not controller.state.live, timeout=PATIENCE)
         assert controller.state.phase in ("none", "stopped")
         assert controller.state.said
+
+    def test_a_process_that_dies_before_there_is_a_folder_is_told(
+        self, controller: RunController, qtbot: QtBot, tmp_path: Path
+    ) -> None:
+        controller.start_sample(tiny=True)
+        qtbot.waitUntil(lambda: bool(controller._worker._children), timeout=PATIENCE)
+        controller._worker._children[0].terminate()
+        qtbot.waitUntil(lambda: controller.state.phase == "failed", timeout=PATIENCE)
+
+    def test_another_run_can_be_looked_at_meanwhile(
+        self, controller: RunController, qtbot: QtBot, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "runs" / "other"
+        other.mkdir(parents=True)
+        RunFolder(other).status.write_text('{"state": "finished"}', encoding="utf-8")
+        controller.start_sample(tiny=True)
+        mine = controller.state.folder
+        controller.attach(other)
+        qtbot.waitUntil(lambda: controller.state.phase == "finished", timeout=PATIENCE)
+        controller.stop()
+        qtbot.wait(_SETTLED)
+        assert (controller.state.folder, controller.state.phase) == (other, "finished")
+        controller.attach(mine)
+        qtbot.waitUntil(lambda: controller.state.phase == "running", timeout=PATIENCE)
+        controller.stop()
+        qtbot.waitUntil(lambda: controller.state.phase == "stopped", timeout=PATIENCE)
+
+    def test_a_run_goes_on_though_the_window_closes_at_once(self, qtbot: QtBot, tmp_path: Path) -> None:
+        controller = RunController(runs=tmp_path / "runs")
+        recipe = (Path(resources.__file__).parent / "sample" / "recipe-tiny.toml").read_text(encoding="utf-8")
+        controller.start(recipe, tmp_path)
+        folder = RunFolder(controller.state.folder)
+        controller.close()
+        controller.wait()
+        qtbot.waitUntil(folder.running, timeout=PATIENCE)
+        folder.ask("stop")
+        qtbot.waitUntil(lambda: not folder.running(), timeout=PATIENCE)
+
+    def test_closing_right_after_a_stop_still_stops(self, qtbot: QtBot, tmp_path: Path) -> None:
+        controller = RunController(runs=tmp_path / "runs")
+        controller.start_sample(tiny=True)
+        folder = RunFolder(controller.state.folder)
+        qtbot.waitUntil(folder.running, timeout=PATIENCE)
+        controller.stop()
+        controller.close()
+        controller.wait()
+        qtbot.waitUntil(lambda: not folder.running(), timeout=PATIENCE)
+        assert folder.read_status()["state"] == "stopped"
+
+    def test_a_folder_of_another_version_is_shown_as_far_as_it_is_known(
+        self, controller: RunController, qtbot: QtBot, tmp_path: Path
+    ) -> None:
+        RunFolder(tmp_path).status.write_text('{"state": ["archived"], "stage": 3, "done": 4}', encoding="utf-8")
+        assert RunFolder(tmp_path).read_status() == {"done": 4}
+        RunFolder(tmp_path).status.write_text('[["state", "x"], 3]', encoding="utf-8")
+        assert RunFolder(tmp_path).read_status() == {}
 
     def test_an_empty_folder_is_no_run(self, controller: RunController, qtbot: QtBot, tmp_path: Path) -> None:
         controller.attach(tmp_path)

@@ -28,6 +28,7 @@ import resources
 from core.errors import Fault, InputError
 from core.recipe import load, settings
 from gui import app as gui_app
+from gui.hook import Hook
 from gui.settings import SettingsFile
 from gui.theme import DARK, LIGHT, theme
 
@@ -48,6 +49,7 @@ def test_the_windows_process_holds_nothing_heavy(tmp_path: Path) -> None:
 import sys, pathlib
 from PySide6.QtWidgets import QApplication
 app = QApplication([])
+from gui.hook import Hook
 from gui.settings import SettingsFile
 from gui.window import MainWindow
 from gui.controller import RunController
@@ -183,9 +185,10 @@ def test_the_pages_come_by_key(driver: Driver, qtbot: QtBot) -> None:
 
 def test_a_fault_of_ours_is_told_and_logged(driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appdirs.user_log_dir", lambda *_: str(tmp_path / "logs"))
-    error = ValueError("unforeseen")
-    gui_app._Hook(driver.window)(ValueError, error, None)
-    assert "inside Monoglot" in driver.window.fault_text
+    hook = Hook(driver.window)
+    hook.told.connect(driver.window.show_fault, Qt.ConnectionType.QueuedConnection)
+    hook(ValueError, ValueError("unforeseen"), None)
+    driver.wait(lambda: "inside Monoglot" in driver.window.fault_text)
     assert "unforeseen" in (tmp_path / "logs" / "error.log").read_text(encoding="utf-8")
 
 

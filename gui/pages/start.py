@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 from PySide6.QtCore import QDateTime, QEvent, QLocale, QObject, Qt, QTimer, Signal
@@ -89,22 +90,31 @@ class StartPage(QWidget):
         found = self._recent.look(self._runs, self.others)
         if found == self._shown:
             return
+        if [run.folder for run in found] != [run.folder for run in self._shown]:
+            self._fill(found)
         self._shown = found
+        for row, run in enumerate(found):
+            item = self._list.topLevelItem(row)
+            for column, words in enumerate(_columns(run)):
+                item.setText(column, words)
+            item.setIcon(2, phase_icon(run.phase))
+        self._empty.setVisible(not found)
+        self._list.setVisible(bool(found))
+        self._open.setVisible(bool(found))
+
+    def _fill(self, found: Sequence[RecentRun]) -> None:
+        """New rows, one a run; the chosen one stays chosen."""
         current = self._list.currentItem()
         chosen = current.data(0, _FOLDER) if current is not None else None
         self._list.clear()
         for run in found:
-            item = QTreeWidgetItem(self._list, _columns(run))
-            item.setIcon(2, phase_icon(run.phase))
+            item = QTreeWidgetItem(self._list)
             item.setData(0, _FOLDER, str(run.folder))
-            item.setToolTip(0, str(run.folder))
+            item.setToolTip(0, escape(str(run.folder)))
             if str(run.folder) == chosen:
                 self._list.setCurrentItem(item)
         if self._list.currentItem() is None and found:
             self._list.setCurrentItem(self._list.topLevelItem(0))
-        self._empty.setVisible(not found)
-        self._list.setVisible(bool(found))
-        self._open.setVisible(bool(found))
 
     def showEvent(self, event: QEvent) -> None:
         """While it is seen, the page keeps looking."""
