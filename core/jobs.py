@@ -1,5 +1,6 @@
-"""The window's short jobs, each in a process of its own: `python -m core.jobs '{"job": NAME, …}'`.
+"""The window's short jobs, each in a process of its own: `python -m core.jobs`.
 
+What is asked, `{"job": NAME, …}`, is the one argument or, where there is none, all of standard input.
 Standard output is JSON, one object a line: `{"progress": [done, total]}` again and again, and at last `{"done": {…}}`
 or `{"faults": [{"problem": …, "hint": …, "key": …}]}`. A job whose reader is gone, or that is terminated, says nothing
 more and leaves nothing behind.
@@ -99,13 +100,14 @@ def _do(name: str, given: Arguments) -> dict[str, Any]:
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, Arguments]:
-    """The name of the job that the command line asks for, and its arguments.
+    """The name of the job that is asked for, on the command line or else on standard input, and its arguments.
 
     Raises:
         InputError: it names none.
     """
     try:
-        values = json.loads(arguments[0]) if len(arguments) == 1 else None
+        # Bytes: as text it would be read in the system's own encoding.
+        values = None if len(arguments) > 1 else json.loads(arguments[0] if arguments else sys.stdin.buffer.read())
     except ValueError:
         values = None
     if not isinstance(values, dict):

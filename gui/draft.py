@@ -33,6 +33,7 @@ from gui.draft_content import (
     put_teacher,
     without_empty,
 )
+from gui.draft_keeper import DraftKeeper
 from gui.lookup import Lookup
 from gui.settings import SettingsFile
 from gui.targets import AXES, nearest, steps, suggest
@@ -61,7 +62,6 @@ class Draft(QObject):
     def __init__(self, settings_file: SettingsFile | None = None, parent: QObject | None = None) -> None:
         """`settings_file` keeps the draft between starts; what it holds is taken up."""
         super().__init__(parent)
-        self._file = settings_file
         self._state = _State({}, Path.home())
         self._undone: list[_State] = []
         self._before: list[_State] = []
@@ -82,11 +82,10 @@ class Draft(QObject):
         self._lookup.found.connect(self._take_config)
         self._save_timer = QTimer(self, singleShot=True, interval=_SAVE_MILLISECONDS)
         self._save_timer.timeout.connect(self.keep)
-        if settings_file is not None and settings_file.value.draft:
-            base = Path(settings_file.value.draft_base or Path.home())
-            if not self._faults_of(settings_file.value.draft):
-                self._state = _State(tomllib.loads(settings_file.value.draft), base)
-                self._follow_teacher()
+        self._keeper = DraftKeeper(settings_file, self) if settings_file is not None else None
+        if self._keeper is not None:
+            self._state = _State(*self._keeper.take_up())
+            self._follow_teacher()
 
     # -- what is set ---------------------------------------------------------------------------------------------
 
@@ -239,8 +238,19 @@ class Draft(QObject):
     def keep(self) -> None:
         """Write the draft into the settings now."""
         self._save_timer.stop()
-        if self._file is not None:
-            self._file.change(draft=self.to_toml() if not self.is_empty else "", draft_base=str(self.base))
+        if self._keeper is not None:
+            self._keeper.keep(self._state.content, self.base)
+
+    @property
+    def left_out(self) -> tuple[Fault, ...]:
+        """What could not be taken up of the draft that was kept."""
+        return self._keeper.left_out if self._keeper is not None else ()
+
+    def look_again(self) -> None:
+        """Look anew at a teacher that could not be used: it may have been mended."""
+        if self.teacher_faults:
+            self._teacher = None
+            self._follow_teacher()
 
     # -- what follows --------------------------------------------------------------------------------------------
 
@@ -288,7 +298,9 @@ class Draft(QObject):
         put(content, key, value)
         if self.sizes is None:
             return
-        reduction = from_mapping(filled(content)).method.hidden_reduction
+        # Only of what decides it: there may be faults elsewhere.
+        method = {name: word for name, word in content.get("method", {}).items() if f"method.{name}" in _DECIDE_WIDTHS}
+        reduction = from_mapping({**STAND_INS, "method": method}).method.hidden_reduction
         hidden = self.value("targets.hidden_size")
         widths = steps("hidden_size", self.sizes, self.value("targets.attention_heads"), reduction)
         if self.is_suggested:

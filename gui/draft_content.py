@@ -5,12 +5,18 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from core.recipe import Recipe, Task
+from core.rules import Name, Number, Refused, Rule, Several
 from gui.targets import AXES
 
 Content = dict[str, Any]
+
+_TABLES = {name: kind for name, kind in get_type_hints(Recipe).items() if is_dataclass(kind)}
+_TASK_NEEDS = {"kind", "source"}
 
 STAND_INS: Content = {"teacher": {"model": "-"}, "language": {"code": "-"}, "corpus": {"sources": ["-"]}}
 """What a recipe needs, where the user hasn't come to it: the rest can be checked and measured all the same."""
@@ -24,6 +30,39 @@ def filled(content: Content) -> Content:
         if isinstance(given, Mapping):
             filled[table] = {**stand_in, **given}
     return filled
+
+
+def showable(content: Content) -> Content:
+    """What the window's controls can show of a content, be it allowed or not."""
+    shown = _showable_entries(Recipe, content)
+    for name, table in _TABLES.items():
+        if isinstance(content.get(name), Mapping):
+            shown[name] = _showable_entries(table, content[name])
+    tasks = content.get("tasks", [])
+    if isinstance(tasks, list):
+        entries = [_showable_entries(Task, task) for task in tasks if isinstance(task, Mapping)]
+        shown["tasks"] = [entry for entry in entries if entry.keys() >= _TASK_NEEDS]
+    return without_empty(shown)
+
+
+def _showable_entries(table: type[Any], given: Mapping[str, Any]) -> Content:
+    rules = {entry.name: entry.metadata["rule"] for entry in fields(table) if "rule" in entry.metadata}
+    return {key: value for key, value in given.items() if key in rules and _is_showable(rules[key], value)}
+
+
+def _is_showable(rule: Rule, value: Any) -> bool:
+    """Whether a value is of the rule's kind; a number may be out of range, a name may be one that can't be used."""
+    if isinstance(rule, Several):
+        return isinstance(value, list) and all(_is_showable(rule.rule, entry) for entry in value)
+    if isinstance(rule, Number) and type(value) in ((int,) if rule.whole else (int, float)):
+        return True
+    if isinstance(rule, Name):
+        return isinstance(value, str)
+    try:
+        rule.read("", value)
+    except Refused:
+        return False
+    return True
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+from PySide6.QtCore import QDeadlineTimer, QObject, QProcess, QProcessEnvironment, Signal
 
 import core
 from core.errors import Fault
@@ -29,34 +29,53 @@ class Job(QObject):
     def __init__(self, name: str, arguments: Mapping[str, Any], parent: QObject) -> None:
         """`name` and `arguments` are those of `core.jobs`."""
         super().__init__(parent)
-        self._request = json.dumps({"job": name, **arguments})
+        self._request = json.dumps({"job": name, **arguments}).encode("ascii")
         self._cancelled = False
+        self._deadline = QDeadlineTimer(QDeadlineTimer.ForeverConstant.Forever)
         self._outcome: dict[str, Any] = {}
         self._process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("PYTHONUTF8", "1")
         self._process.setProcessEnvironment(environment)
         self._process.setWorkingDirectory(str(Path(core.__file__).parent.parent))
+        self._process.started.connect(self._hand_over)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._broken)
 
     def start(self) -> None:
         """Begin."""
-        self._process.start(sys.executable, ["-m", "core.jobs", self._request])
+        self._process.start(sys.executable, ["-m", "core.jobs"])
 
     def cancel(self) -> None:
-        """End it; nothing more is told."""
-        self._cancelled = True
-        if self._process.state() == QProcess.ProcessState.NotRunning:
+        """End it soon; nothing more is told."""
+        former, self._cancelled = self._cancelled, True
+        if former or not self._running:
             return
         # The job cleans up after itself; a job that can't is ended by the process's end.
         self._process.terminate()
+        self._deadline.setRemainingTime(_CANCEL_MILLISECONDS)
         self.startTimer(_CANCEL_MILLISECONDS)
+
+    def end(self) -> None:
+        """End it and wait until it has ended, for the window closes; nothing more is told."""
+        self.cancel()
+        if self._running and not self._process.waitForFinished(max(0, self._deadline.remainingTime())):
+            self._process.kill()
+            self._process.waitForFinished(_CANCEL_MILLISECONDS)
 
     def timerEvent(self, event: object) -> None:
         """The job didn't end by itself."""
         self._process.kill()
+
+    @property
+    def _running(self) -> bool:
+        return self._process.state() != QProcess.ProcessState.NotRunning
+
+    def _hand_over(self) -> None:
+        # Not as an argument, which may be no longer than 128 KiB (32 Ki characters on Windows).
+        self._process.write(self._request)
+        self._process.closeWriteChannel()
 
     def _read(self) -> None:
         while self._process.canReadLine():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +27,22 @@ LOSSES = ("mlm", "kd", "total")
 SPLITS = ("train", "validation")
 LOG_LENGTH = 2000
 _EVALUATE = "evaluate"
+_TEXTS: dict[type[Event], tuple[str, ...]] = {
+    Stage: ("name", "state"),
+    Progress: ("stage",),
+    Loss: ("stage", "split"),
+    Size: ("stage",),
+    Score: ("stage", "task", "metric", "who", "how"),
+    Message: ("level", "text"),
+    Done: ("state",),
+}
+_NUMBERS: dict[type[Event], tuple[str, ...]] = {
+    Progress: ("done", "total"),
+    Loss: ("step",),
+    Size: ("parameters",),
+    Score: ("step", "value"),
+}
+"""What must hold for an event to be shown: another version may write other things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,8 @@ class RunModel(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.generation = 0
+        """Grows whenever everything is forgotten: what was shown before is void."""
         self._planned: tuple[str, ...] = ()
         self._timer = QTimer(self, interval=REDRAW_MS, singleShot=True)
         self._timer.timeout.connect(self.changed)
@@ -226,6 +246,7 @@ class RunModel(QObject):
             yield FinalScore(task, who, self._metrics[task], fmean(runs.values()), len(runs))
 
     def _forget(self) -> None:
+        self.generation += 1
         self._stages: dict[str, StageView] = {}
         self._bands: dict[str, Band] = {}
         self._losses = {(split, kind): Series() for split in SPLITS for kind in LOSSES}
@@ -242,7 +263,11 @@ class RunModel(QObject):
         end = time.monotonic() + _SLICE_SECONDS
         while self._waiting and time.monotonic() < end:
             for _ in range(min(len(self._waiting), 50)):
-                self._take(*self._waiting.popleft())
+                t, event = self._waiting.popleft()
+                # What can't be understood is skipped, as the reader of the log skips broken lines.
+                with contextlib.suppress(TypeError, ValueError, KeyError, AttributeError):
+                    _check(t, event)
+                    self._take(t, event)
         if self._waiting:
             self._later.start()
         else:
@@ -305,6 +330,8 @@ class RunModel(QObject):
             self._losses[event.split, kind].append(place, value)
 
     def _take_score(self, event: Score) -> None:
+        if event.who not in ("teacher", "student"):
+            return
         metric = self._metrics.setdefault(event.task, event.metric)
         if event.metric != metric:
             return  # shown beside the main one in the results
@@ -336,6 +363,24 @@ class RunModel(QObject):
         self._log_total += 1
         if level == "warning":
             self._warnings[text] = None
+
+
+def _check(t: float, event: Event) -> None:
+    """See that an event holds what its kind must.
+
+    Raises:
+        TypeError, ValueError, AttributeError: it doesn't.
+    """
+    for name in _TEXTS[type(event)]:
+        if not isinstance(getattr(event, name), str):
+            raise TypeError(name)
+    numbers = [t, *(getattr(event, name) for name in _NUMBERS.get(type(event), ()))]
+    if isinstance(event, Size):
+        numbers.extend(event.parts.values())
+    if isinstance(event, Progress) and event.eta_seconds is not None:
+        numbers.append(event.eta_seconds)
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(numbers)
 
 
 def _line(pieces: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Line:

@@ -15,6 +15,8 @@ from core.sealing import write_atomic
 
 _VERSION = 1
 _MOST_RECENT = 30
+_BROKEN = (ValueError, TypeError, AttributeError, RecursionError)
+"""What reading a file raises that holds no settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,41 +40,74 @@ class Settings:
 
 
 class SettingsFile:
-    """Settings on disk; each change is written at once and as a whole."""
+    """Settings on disk, shared by the windows of a user; each change is written at once."""
 
     def __init__(self, path: Path | None = None) -> None:
         """`path` is for tests; None: where appdirs says."""
         self.path = path or Path(appdirs.user_config_dir("monoglot", False)) / "settings.json"
-        self.value = self._read()
+        self.value = Settings()
+        self._unwritten: dict[str, Any] = {}
+        try:
+            self._catch_up()
+        except _BROKEN:
+            # Set aside rather than overwritten: somebody may want to mend it.
+            with contextlib.suppress(OSError):
+                os.replace(self.path, free_path(self.path.with_suffix(".broken.json")))
+        except OSError:
+            pass  # it can't be read now, and isn't written over while that is so
 
     def change(self, **values: Any) -> None:
-        """Set some entries and write; a disk that can't be written costs memory of them, nothing else."""
+        """Set some entries and write; what another window has written meanwhile stays.
+
+        A disk that can't be read or written costs memory of them, nothing else.
+        """
+        self._unwritten |= values
         self.value = replace(self.value, **values)
-        record = asdict(self.value)
-        content = json.dumps({"version": _VERSION, **record.pop("extra"), **record}, ensure_ascii=False, indent=1)
         with contextlib.suppress(OSError):
+            with contextlib.suppress(*_BROKEN):
+                self._catch_up()
+            record = asdict(self.value)
+            content = json.dumps({"version": _VERSION, **record.pop("extra"), **record}, ensure_ascii=False, indent=1)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.path, content.encode())
+            # A folder's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
+            write_atomic(self.path, content.encode(errors="backslashreplace"))
+            self._unwritten = {}
 
     def remember_run(self, folder: Path) -> None:
         """Put a run at the head of the recent ones."""
-        self.change(runs=_first(str(folder.absolute()), self.value.runs))
+        self._remember("runs", folder)
 
     def remember_teacher(self, folder: Path) -> None:
         """Put a local teacher at the head of the recent ones."""
-        self.change(teachers=_first(str(folder.absolute()), self.value.teachers))
+        self._remember("teachers", folder)
 
-    def _read(self) -> Settings:
+    def _remember(self, name: str, folder: Path) -> None:
+        with contextlib.suppress(OSError, *_BROKEN):
+            self._catch_up()
+        self.change(**{name: _first(str(folder.absolute()), getattr(self.value, name))})
+
+    def _catch_up(self) -> None:
+        """Take up what the file holds, with what could not be written yet.
+
+        Raises:
+            OSError: it can't be read.
+            ValueError, TypeError, AttributeError, RecursionError: it holds no settings.
+        """
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            return _settings(content)
+            text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            return Settings()
-        except (OSError, ValueError, TypeError, AttributeError):
-            # Set aside rather than overwritten: somebody may want to mend it.
-            with contextlib.suppress(OSError):
-                os.replace(self.path, self.path.with_suffix(".broken.json"))
-            return Settings()
+            return
+        self.value = replace(_settings(json.loads(text)), **self._unwritten)
+
+
+def free_path(path: Path) -> Path:
+    """The path, with a number before its endings where there is something already: settings-2.broken.json."""
+    stem, _, endings = path.name.partition(".")
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{stem}-{number}.{endings}")
+    return free
 
 
 def _settings(content: dict[str, Any]) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
@@ -130,3 +131,8 @@ def score(found: Mapping[str, Any]) -> str:
     if found.get("sd") is None:
         return QCoreApplication.translate("Scores", "{} (1 seed)").format(mean)
     return QCoreApplication.translate("Scores", "{} ± {} ({} seeds)").format(mean, number(found["sd"]), seeds)
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that shows a text as it is, whatever it looks like."""
+    return f"<span>{escape(text)}</span>"

@@ -114,7 +114,9 @@ class MainWindow(QMainWindow):
 
     def show_fault(self, fault: Fault) -> None:
         """Tell of something that belongs to no page."""
-        self._trouble.show_trouble(fault.problem, fault.hint, (self.tr("Close"), self._trouble.hide))
+        self._trouble.show_trouble(
+            fault.problem, fault.hint, (self.tr("Close"), self._trouble.hide, self.tr("Hides this."))
+        )
 
     @property
     def fault_text(self) -> str:

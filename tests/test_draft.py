@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -213,9 +213,68 @@ def test_it_is_kept_and_taken_up_again(draft: Draft, file: SettingsFile, qtbot: 
     assert Draft(SettingsFile(file.path)).is_empty
 
 
-def test_a_kept_draft_of_another_version_does_no_harm(file: SettingsFile, qapp: object) -> None:
-    file.path.write_text(json.dumps({"version": 1, "draft": "[nothing]\nof = 'this'", "draft_base": "/"}))
-    assert Draft(SettingsFile(file.path)).is_empty
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("[nothing]\nof = 'this'", {}),
+        ("no TOML", {}),
+        ("teacher = 3\ntasks = 'x'\nseed = true", {}),
+        (
+            "seed = 4\n[targets]\nlayers = '6'\nhidden_size = 96\n[method]\npreset = 'other'\n"
+            "[corpus]\nsources = ['a', 1]\n[[tasks]]\nkind = 'ner'\n[[tasks]]\nkind = 'pos'\nsource = 'p'",
+            {"seed": 4, "targets": {"hidden_size": 96}, "tasks": [{"kind": "pos", "source": "p"}]},
+        ),
+    ],
+)
+def test_what_cant_be_taken_up_is_set_aside(
+    file: SettingsFile, qapp: object, text: str, taken: dict[str, object]
+) -> None:
+    file.change(draft=text, draft_base="/")
+    aside = file.path.with_name("draft.broken.toml")
+    draft = Draft(SettingsFile(file.path))
+    assert draft._state.content == taken and str(aside) in draft.left_out[0].hint
+    assert aside.read_text(encoding="utf-8") == text
+    again = Draft(SettingsFile(file.path))
+    assert again.to_toml() == draft.to_toml() and again.left_out == ()
+    assert len(list(file.path.parent.glob("draft*"))) == 1
+    file.change(draft=text)
+    Draft(SettingsFile(file.path))
+    assert len(list(file.path.parent.glob("draft*"))) == 2
+
+
+def test_a_draft_with_faults_is_taken_up_and_can_be_mended(draft: Draft, file: SettingsFile) -> None:
+    draft.choose_teacher(XLM_R)
+    draft.add_tasks({"kind": "ner", "source": "a"}, {"kind": "ner", "source": "b"})
+    draft.set_task(1, "name", "ner")
+    draft.keep()
+    again = Draft(SettingsFile(file.path))
+    assert again.to_toml() == draft.to_toml() and again.left_out == ()
+    assert [fault.key for fault in again.faults] == ["tasks[1].name"]
+    again.set("method.preset", "paper")  # which looks at the method alone
+    again.set_task(1, "name", None)
+    again.set_task(1, "kind", "pos")
+    assert again.faults == () and again.value("targets.hidden_size") == 456
+
+
+def test_only_a_changed_draft_is_kept(file: SettingsFile, qapp: object) -> None:
+    first, second = Draft(SettingsFile(file.path)), Draft(SettingsFile(file.path))
+    second.set("seed", 5)
+    second.keep()
+    first.keep()
+    assert SettingsFile(file.path).value.draft == "seed = 5\n"
+    first.set("seed", 6)
+    first.keep()
+    second.keep()
+    assert SettingsFile(file.path).value.draft == "seed = 6\n"
+
+
+def test_a_teacher_mended_on_disk_is_looked_at_again(draft: Draft, qtbot: QtBot, tmp_path: Path) -> None:
+    draft.choose_teacher(str(tmp_path / "model"))
+    qtbot.waitUntil(lambda: bool(draft.teacher_faults))
+    shutil.copytree(sample.teacher_folder(), tmp_path / "model")
+    draft.look_again()
+    qtbot.waitUntil(lambda: draft.sizes is not None)
+    assert draft.faults == ()
 
 
 def test_another_method_keeps_the_width_possible(draft: Draft) -> None:

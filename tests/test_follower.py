@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QProcess
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from window_driver import PATIENCE
@@ -17,7 +18,7 @@ import resources
 from core.errors import Fault, InputError
 from core.events import Message, to_record
 from core.run import EventLog, RunFolder
-from gui import text
+from gui import jobs, text
 from gui.controller import RunController, RunState
 from gui.jobs import Job
 from gui.log_reader import LogReader
@@ -232,6 +233,40 @@ class TestSettings:
         assert SettingsFile(path).value == Settings()
         assert (tmp_path / "settings.broken.json").read_text(encoding="utf-8") == "{"
 
+    def test_a_second_broken_file_takes_no_place(self, tmp_path: Path) -> None:
+        for broken in ("{", "[3]", "["):
+            (tmp_path / "settings.json").write_text(broken, encoding="utf-8")
+            assert SettingsFile(tmp_path / "settings.json").value == Settings()
+        kept = [tmp_path / f"settings{number}.broken.json" for number in ("", "-2", "-3")]
+        assert [path.read_text(encoding="utf-8") for path in kept] == ["{", "[3]", "["]
+
+    def test_what_cant_be_read_stays_as_it_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "settings.json"
+        SettingsFile(path).change(theme="dark", draft="x")
+
+        def refused(*arguments: object, **more: object) -> str:
+            raise PermissionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_text", refused)
+            settings = SettingsFile(path)
+            settings.change(theme="light")
+            assert settings.value == Settings(theme="light")
+        assert list(tmp_path.iterdir()) == [path] and SettingsFile(path).value.theme == "dark"
+        settings.change(geometry="y")
+        assert SettingsFile(path).value == settings.value == Settings(theme="light", draft="x", geometry="y")
+
+    def test_two_windows_keep_what_the_other_wrote(self, tmp_path: Path) -> None:
+        first, second = (SettingsFile(tmp_path / "settings.json") for _ in range(2))
+        first.change(theme="dark")
+        first.remember_run(tmp_path / "a")
+        second.remember_run(tmp_path / "b")
+        second.change(draft="x")
+        first.change(geometry="y")
+        runs = (str(tmp_path / "b"), str(tmp_path / "a"))
+        assert first.value == Settings(theme="dark", runs=runs, draft="x", geometry="y")
+        assert SettingsFile(tmp_path / "settings.json").value == first.value
+
     def test_entries_of_another_kind_are_dropped_and_those_of_a_later_version_kept(self, tmp_path: Path) -> None:
         path = tmp_path / "settings.json"
         path.write_text('{"version": 9, "theme": 3, "runs": [1], "draft": "x", "later": [1]}', encoding="utf-8")
@@ -285,6 +320,40 @@ class TestJob:
             job.start()
             job.cancel()
         assert told == []
+
+    def test_hands_over_more_than_an_argument_can_hold(self, qtbot: QtBot, tmp_path: Path, parent: QObject) -> None:
+        sources = [f"{number} {'x' * 100} ħ.txt" for number in range(3000)]
+        job = Job("corpus", {"sources": sources, "base": str(tmp_path)}, parent)
+        with qtbot.waitSignal(job.failed, timeout=PATIENCE) as told:
+            job.start()
+        assert len(told.args[0]) == len(sources)
+
+    @pytest.mark.parametrize("cancelled", [False, True])
+    def test_ends_before_the_window_does(self, qtbot: QtBot, tmp_path: Path, parent: QObject, cancelled: bool) -> None:
+        job = Job("corpus", {"sources": ["no.txt"], "base": str(tmp_path)}, parent)
+        told: list[object] = []
+        job.done.connect(told.append)
+        job.failed.connect(told.append)
+        job.start()
+        process = job.findChild(QProcess)
+        if cancelled:
+            job.cancel()
+        job.end()
+        assert process.state() == QProcess.ProcessState.NotRunning and told == []
+        job.end()
+        with qtbot.waitSignal(job.destroyed, timeout=PATIENCE):
+            pass
+        assert told == []
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a process of a shell")
+    def test_one_that_cant_be_told_to_end_is_killed(self, parent: QObject, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jobs, "_CANCEL_MILLISECONDS", 100)
+        job = Job("corpus", {}, parent)
+        process = job.findChild(QProcess)
+        process.start("sh", ["-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"])
+        assert process.waitForReadyRead(PATIENCE)
+        job.end()
+        assert process.state() == QProcess.ProcessState.NotRunning
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ def faults(capsys: pytest.CaptureFixture[str], job: str, **arguments: Any) -> li
     return found
 
 
+def asked_on_stdin(text: bytes) -> tuple[int, dict[str, Any]]:
+    ended = subprocess.run([sys.executable, "-m", "core.jobs"], cwd=ROOT, input=text, capture_output=True)
+    assert ended.stderr == b""
+    return ended.returncode, json.loads(ended.stdout.splitlines()[-1])
+
+
 def start(job: str, **arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "core.jobs", json.dumps({"job": job, **arguments})]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -148,13 +154,27 @@ def test_export_copies_the_student(run: RunFolder, tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["{"], ["3"], ["{}", "{}"], ["{}"], ['{"job": 3}'], ['{"job": "dance"}'], ['{"job": "check"}'],
+    [["{"], ["3"], ["{}", "{}"], ["{}"], ['{"job": 3}'], ['{"job": "dance"}'], ['{"job": "check"}'],
      ['{"job": "corpus", "sources": "a", "base": "b"}'], ['{"job": "corpus", "sources": [1], "base": "b"}']],
 )  # fmt: skip
 def test_what_is_no_job_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert jobs.main(arguments) == 2
     (line,) = capsys.readouterr().out.splitlines()
     assert "This is no job" in json.loads(line)["faults"][0]["problem"]
+
+
+def test_what_is_too_long_for_an_argument_comes_on_standard_input(tmp_path: Path) -> None:
+    sources = [f"{number} {'x' * 100} \u0127\udc80.txt" for number in range(3000)]
+    (tmp_path / "file.txt").write_text("text", encoding="utf-8")
+    request = {"job": "corpus", "sources": [*sources, "file.txt"], "base": str(tmp_path)}
+    status, said = asked_on_stdin(json.dumps(request).encode())
+    assert status == 2 and len(said["faults"]) == len(sources)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[]"])
+def test_what_is_no_job_on_standard_input_is_told(text: bytes) -> None:
+    status, said = asked_on_stdin(text)
+    assert status == 2 and "This is no job" in said["faults"][0]["problem"]
 
 
 def test_a_fault_of_ours_goes_to_a_log(

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QImage, QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from pytestqt.qtbot import QtBot
 from test_run_model import loss, score
 
@@ -147,6 +147,16 @@ def test_names_are_read_as_plain_text(qtbot: QtBot, qapp: object) -> None:
     plot.canvas.point_at(1.0)
     assert "student <img src=x>" in _data(plot)
     assert "&lt;img" in plot._values.text() and "<img" not in plot._values.text()
+    tooltip = plot.legend.buttons["task <img src=x>\u202e"].toolTip()
+    assert "&lt;img" in tooltip and "<img" not in tooltip
+
+
+def test_a_metrics_name_is_no_html(qtbot: QtBot, qapp: object) -> None:
+    model = RunModel()
+    model.apply([(0.0, score("layers", 1, "student", 5.0, metric="<b>a</b> & b"))])
+    plot = ScorePlot()
+    _shown(plot, model, qtbot)
+    assert "<b>a</b> & b" in plot.canvas.getAxis("left").label.toPlainText()
 
 
 def test_the_arrows_walk_over_the_points(losses: LossPlot, qtbot: QtBot) -> None:
@@ -251,6 +261,32 @@ def test_a_place_that_can_not_be_written_is_an_error(losses: LossPlot, tmp_path:
     for save, name in ((losses.save_image, "a.png"), (losses.save_image, "a.svg"), (losses.save_table, "a.csv")):
         with pytest.raises(OSError):
             save(tmp_path / "nowhere" / name)
+
+
+@pytest.mark.parametrize("answer", [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes])
+def test_a_file_is_replaced_only_when_that_is_wanted(
+    losses: LossPlot, tmp_path: Path, answer: QMessageBox.StandardButton
+) -> None:
+    there = tmp_path / "loss.csv"
+    there.write_text("before")
+
+    def choose() -> None:
+        dialog = QApplication.activeModalWidget()
+        assert isinstance(dialog, QFileDialog)
+        dialog.findChild(QLineEdit).setText(str(tmp_path / "loss"))  # without its ending
+        QTimer.singleShot(0, decide)
+        dialog.accept()
+        if dialog.isVisible():
+            dialog.reject()
+
+    def decide() -> None:
+        question = QApplication.activeModalWidget()
+        assert isinstance(question, QMessageBox)
+        question.button(answer).click()
+
+    QTimer.singleShot(0, choose)
+    losses._ask_csv()
+    assert (there.read_text() == "before") is (answer == QMessageBox.StandardButton.No)
 
 
 def test_the_theme_recolours_what_is_there(losses: LossPlot, dark: None) -> None:

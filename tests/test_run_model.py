@@ -209,6 +209,36 @@ def test_the_log_is_bounded(model: RunModel, qtbot: QtBot) -> None:
     assert model.log[0].text == "10"
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        Message(level="info", text=None),  # type: ignore[arg-type]
+        Stage(name=["layers"], state="started"),  # type: ignore[arg-type]
+        Progress(stage="layers", done="many", total=2, eta_seconds=None),  # type: ignore[arg-type]
+        Progress(stage="layers", done=1, total=2, eta_seconds=math.nan),
+        loss("layers", None, 1.0),  # type: ignore[arg-type]
+        Size(stage="teacher", parameters=7, megabytes=0.1, parts=None),  # type: ignore[arg-type]
+        score("layers", 1, "student", math.inf),
+        score("layers", 1, "student", 5.0, metric=None),
+        score("layers", 1, "judge", 5.0, how="final"),
+    ],
+)
+def test_an_event_that_can_not_be_understood_is_skipped(
+    model: RunModel, feed: Callable[..., None], event: Event
+) -> None:
+    feed(event, loss("layers", 2, 4.0))
+    assert list(model.loss("train", "mlm").x) == [2] and model.sizes == {} and model.tasks == []
+    assert len(model.log) == 0 and model.current is None
+
+
+def test_every_reset_is_another_generation(model: RunModel, feed: Callable[..., None]) -> None:
+    before = model.generation
+    feed(loss("layers", 1, 1.0))
+    assert model.generation == before
+    model.reset()
+    assert model.generation != before
+
+
 def test_news_in_quick_succession_are_told_once(model: RunModel, qtbot: QtBot) -> None:
     told: list[int] = []
     model.changed.connect(lambda: told.append(len(model.loss("train", "total"))))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 from test_plots import EVENTS
 from test_run_model import begun, ended, loss
 
 from core.errors import Fault
 from core.events import Message, Progress
+from core.recipe import Recipe, from_mapping
+from core.teachers import known_teachers
 from gui.controller import RunState
 from gui.pages.run import RunPage
 from gui.widgets.strip import StageSegment
@@ -32,7 +35,7 @@ class FakeController(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.state = RunState()
-        self.recipe = None
+        self.recipe: Recipe | None = None
         self.asked: list[Any] = []
 
     def set(self, **values: Any) -> None:
@@ -87,6 +90,7 @@ def test_without_a_run_it_says_what_to_do(page: RunPage, qtbot: QtBot) -> None:
     assert _can_be_clicked(page) == set()
     assert not any(plot.isVisible() for plot in page.plots)
     setup, sample = (button for button in page.findChildren(QPushButton) if button.isVisible())
+    assert all(button.accessibleName() and button.toolTip() for button in (setup, sample))
     with qtbot.waitSignal(page.go_to_setup):
         setup.click()
     with qtbot.waitSignal(page.start_sample):
@@ -131,12 +135,73 @@ def test_a_wish_that_waits_shows_and_then_what_it_did(page: RunPage, controller:
     assert _words(page) == "Stopped in “Drop layers”." and _can_be_clicked(page) == {"resume"}
 
 
-def test_a_run_that_was_cut_off_says_what_is_safe(page: RunPage, controller: FakeController) -> None:
+@pytest.mark.parametrize("phase", ["stopped", "failed", "lost"])
+def test_to_go_on_with_a_run_that_is_not_live_is_for_the_window_to_allow(
+    page: RunPage, controller: FakeController, phase: str, qtbot: QtBot
+) -> None:
+    controller.set(phase=phase)
+    with qtbot.waitSignal(page.resume_wanted):
+        page.findChild(QPushButton, "button-resume").click()
+    assert controller.asked == []
+
+
+def test_what_was_said_of_a_run_that_is_gone_is_seen(page: RunPage, controller: FakeController) -> None:
+    controller.set(folder=None, said="Stopped before anything was made.")
+    assert page._said.isVisible() and _words(page) == "Stopped before anything was made."
+
+
+def test_the_stages_to_come_are_looked_up_in_another_thread(
+    page: RunPage, controller: FakeController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def config(model: str, base: Path) -> dict[str, Any]:
+        threads.append(current_thread())
+        return dict(known_teachers()[0].config)
+
+    monkeypatch.setattr("gui.pages.run.config_here", config)
+    given = {"teacher": {"model": "some/teacher"}, "language": {"code": "mlt"}, "corpus": {"sources": ["a.txt"]}}
+    controller.recipe = from_mapping({**given, "targets": {"layers": 6}})
+    controller.set(phase="running")
+    qtbot.waitUntil(lambda: "layers" in [stage.name for stage in page.model.stages])
+    controller.recipe = from_mapping({**given, "targets": {"layers": 6}})  # read again: the same, and not asked again
+    controller.set(phase="paused")
+    assert "layers" in [stage.name for stage in page.model.stages]
+    assert len(threads) == 1 and threads[0] is not main_thread()
+
+
+def test_the_log_of_another_run_takes_the_place_of_the_former(
+    page: RunPage, controller: FakeController, qtbot: QtBot
+) -> None:
+    controller.set(phase="running")
+    controller.batch.emit(((1.0, Message(level="info", text="of the first run")),))
+    lines = page.findChild(QPlainTextEdit, "log-lines")
+    qtbot.waitUntil(lambda: "first" in lines.toPlainText())
+    controller.restarted.emit()
+    texts = ("of the second run", "and longer")
+    controller.batch.emit(tuple((1.0, Message(level="info", text=text)) for text in texts))
+    qtbot.waitUntil(lambda: "longer" in lines.toPlainText())
+    assert "second" in lines.toPlainText() and "first" not in lines.toPlainText()
+
+
+def test_another_versions_events_do_no_harm(page: RunPage, controller: FakeController, qtbot: QtBot) -> None:
+    controller.set(phase="running")
+    controller.batch.emit(((1.0, Message(level="debug", text="a word")), (2.0, begun("<b>new</b>"))))  # type: ignore[arg-type]
+    lines = page.findChild(QPlainTextEdit, "log-lines")
+    qtbot.waitUntil(lambda: "a word" in lines.toPlainText())
+    (segment,) = page.findChildren(StageSegment)
+    words = [label for label in segment.findChildren(QLabel) if label.text()]
+    assert [label.text() for label in words] == ["<b>new</b>", "preparing"]
+    assert all(label.textFormat() == Qt.TextFormat.PlainText for label in words)
+
+
+def test_a_run_that_was_cut_off_says_what_is_safe(page: RunPage, controller: FakeController, qtbot: QtBot) -> None:
     controller.set(phase="lost")
     assert page._card.isVisible() and "safe" in page._card.accessibleName()
     resume = next(button for button in page._card.findChildren(QPushButton) if button.text() == "Resume")
-    resume.click()
-    assert controller.asked == ["resume"]
+    with qtbot.waitSignal(page.resume_wanted):
+        resume.click()
+    assert controller.asked == []  # the window asks first whether another run goes on
     controller.set(phase="running")
     assert not page._card.isVisible()
 
@@ -146,6 +211,8 @@ def test_a_failure_tells_its_fault_also_where_there_is_none(page: RunPage, contr
     assert "disk is full" in page._card.accessibleName() and "Free some space" in page._card.accessibleName()
     controller.set(phase="failed", faults=())
     assert page._card.isVisible() and "resume" in page._card.accessibleName()
+    buttons = [button for button in page._card.findChildren(QPushButton) if button.isVisible()]
+    assert buttons and all(button.accessibleName() and button.toolTip() for button in buttons)
 
 
 def test_events_reach_the_strip_the_plots_and_the_log(page: RunPage, controller: FakeController, qtbot: QtBot) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,8 +141,6 @@ def test_adaptation_is_a_number_of_steps(page: SetupPage) -> None:
 
 
 def test_a_teacher_without_a_head_is_offered_one(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
-    import shutil
-
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -344,6 +343,89 @@ def test_pressed_while_checking_it_starts_when_all_is_well(page: SetupPage, qtbo
     assert page._check.busy
     with qtbot.waitSignal(page.compress_requested, timeout=WAIT):
         page.button.click()
+
+
+def test_what_was_pressed_for_is_what_starts(page: SetupPage, qtbot: QtBot) -> None:
+    fill_in_the_sample(page, qtbot)
+    page.button.click()
+    page.draft.set("seed", 7)
+    with qtbot.assertNotEmitted(page.compress_requested):
+        checked(page, qtbot)
+    assert page.state.text().startswith("Ready")
+
+
+def test_what_is_mended_on_disk_can_start(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "late.txt"
+    page.teacher.choose("sample")
+    page.language.choose("mlt")
+    page.corpus.add([str(path)])
+    qtbot.waitUntil(lambda: page.corpus.has_faults, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=WAIT)
+    checked(page, qtbot)
+    with qtbot.assertNotEmitted(page.compress_requested):
+        page.button.click()
+        assert page.state.text().startswith("Checking")
+        checked(page, qtbot)
+        assert page.corpus.is_open  # the answer still is no
+        checked(page, qtbot)
+    path.write_text("Sentenza\n" * 50, encoding="utf-8")
+    with qtbot.waitSignal(page.compress_requested, timeout=WAIT):
+        page.button.click()
+    assert not page.corpus.has_faults
+
+
+def test_opening_a_part_looks_at_the_disk_again(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    page.teacher.choose(str(folder))
+    page.language.choose("mlt")
+    page.corpus.button_sample.click()
+    qtbot.waitUntil(lambda: bool(page.draft.teacher_faults), timeout=WAIT)
+    checked(page, qtbot)
+    shutil.copytree(sample.teacher_folder(), folder)
+    page.teacher.open()
+    qtbot.waitUntil(lambda: page.draft.sizes is not None, timeout=WAIT)
+    checked(page, qtbot)
+    assert not page.teacher.has_faults and page.state.text().startswith("Ready")
+
+
+def test_the_bar_goes_with_the_last_source(page: SetupPage, qtbot: QtBot) -> None:
+    page.corpus.open()
+    page.corpus.button_sample.click()
+    qtbot.waitUntil(page.corpus.bar.isVisible, timeout=WAIT)
+    page.corpus.list.selectAll()
+    page.corpus.button_remove.click()
+    assert page.corpus.bar.isHidden()
+
+
+def test_a_task_may_go_while_it_is_looked_at(page: SetupPage, qtbot: QtBot) -> None:
+    page.language.choose("mlt")
+    page.tasks.open()
+    page.draft.add_tasks({"kind": "ner", "source": "sample"})
+    qtbot.waitUntil(lambda: bool(page.tasks.findChildren(QProcess)), timeout=WAIT)
+    (process,) = page.tasks.findChildren(QProcess)
+    row = page.tasks.rows[0]
+    page.draft.remove_task(0)
+    with qtbot.waitSignal(row.destroyed, timeout=WAIT):
+        assert process.state() != QProcess.ProcessState.NotRunning
+    page.end()
+    assert all(left.state() == QProcess.ProcessState.NotRunning for left in page.findChildren(QProcess))
+
+
+def test_nothing_runs_when_the_page_has_ended(page: SetupPage, qtbot: QtBot) -> None:
+    fill_in_the_sample(page, qtbot)
+    qtbot.waitUntil(lambda: len(page.findChildren(QProcess)) > 1, timeout=WAIT)
+    page.end()
+    assert all(left.state() == QProcess.ProcessState.NotRunning for left in page.findChildren(QProcess))
+
+
+def test_a_draft_that_cant_be_taken_up_is_told_of(qtbot: QtBot, tmp_path: Path) -> None:
+    settings = SettingsFile(tmp_path / "settings.json")
+    settings.change(draft="[targets]\nlayers = 'six'")
+    page = SetupPage(Draft(settings), settings)
+    qtbot.addWidget(page, before_close_func=SetupPage.end)
+    assert "draft.broken.toml" in page.file_problems.accessibleName()
+    page.draft.set("seed", 3)
+    assert page.file_problems.isHidden()
 
 
 def test_a_broken_recipe_is_told_of_and_changes_nothing(page: SetupPage, tmp_path: Path) -> None:

@@ -7,17 +7,20 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QComboBox, QFrame, QLineEdit, QVBoxLayout
+from PySide6.QtWidgets import QApplication, QComboBox, QFrame, QLineEdit, QMenu, QVBoxLayout
 from pytestqt.qtbot import QtBot
 
 from core.errors import InputError
 from core.families import Sizes
 from core.families.heads import resolve_heads
+from core.known_data import KnownData
 from core.recipe import HIDDEN_REDUCTIONS, Schedule, Task
 from core.rules import Choice, Number, Several
+from gui.pages.setup.corpus import fill_menu
 from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.more import more_keys
 from gui.targets import AXES, nearest, steps, suggest
+from gui.text import plain_tip
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.drop_area import DropArea
 from gui.widgets.elided import ElidedLabel
@@ -240,8 +243,17 @@ def test_what_the_rule_refuses_is_told_beside_the_field(qtbot: QtBot) -> None:
         with qtbot.assertNotEmitted(control.changed):
             control.editor.editingFinished.emit()
         assert control.editor.accessibleDescription()
+    assert control._wrong.textFormat() == Qt.TextFormat.PlainText  # it quotes what was typed
     control.show_value(4, 2000)
     assert control.editor.text() == "4" and control.editor.accessibleDescription() == ""
+
+
+def test_a_name_in_a_tooltip_is_never_read_as_rich_text(qtbot: QtBot) -> None:
+    assert plain_tip("<b>&.txt") == "<span>&lt;b&gt;&amp;.txt</span>"
+    menu = QMenu()
+    qtbot.addWidget(menu)
+    fill_menu(menu, [KnownData("a", "topic", "mlt", "hub:<i>", "mit")], print)
+    assert menu.actions()[0].toolTip() == plain_tip("hub:<i>")
 
 
 def test_a_choice_is_a_list_whose_first_entry_is_the_default(qtbot: QtBot) -> None:

@@ -56,6 +56,15 @@ class ResultsPage(QWidget):
         if self._folder is not None:
             self._export.export(self._folder, out)
 
+    @property
+    def exporting(self) -> bool:
+        """Whether an export is going on."""
+        return self._export.exporting
+
+    def end(self) -> None:
+        """End what is going on here: the window closes."""
+        self._export.end()
+
     def _nothing(self) -> QWidget:
         """What stands here while there are no results."""
         self._empty = QWidget(self)
@@ -96,7 +105,8 @@ class ResultsPage(QWidget):
         row = QHBoxLayout(actions)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE.s)
-        export = QPushButton(icon("export", QPalette.ColorRole.HighlightedText), self.tr("Export…"), actions)
+        drawing = icon("export", QPalette.ColorRole.HighlightedText)
+        export = self._export_button = QPushButton(drawing, self.tr("Export…"), actions)
         export.setObjectName("button-export")
         export.setShortcut("Ctrl+E")
         export.setToolTip(self.tr("Copies the model to a folder that transformers can load, and checks it."))
@@ -110,6 +120,7 @@ class ResultsPage(QWidget):
         folder.setToolTip(self.tr("Everything that the run left on disk."))
         folder.clicked.connect(self._open_folder)
         for button in (export, self._report, folder):
+            button.setAccessibleName(button.text())
             row.addWidget(button)
         row.addStretch()
         return actions
@@ -122,20 +133,23 @@ class ResultsPage(QWidget):
         if state.folder != self._folder:
             self._export.clear()
         self._folder = state.folder
-        results: dict[str, Any] = {}
-        if state.folder is not None and state.phase == "finished":
-            try:
-                results = RunFolder(state.folder).read_results()
-            except InputError as error:
-                self._sentence.setText(str(error))
-        self._empty.setVisible(not results)
-        self._content.setVisible(bool(results))
-        self._actions.setVisible(bool(results) or state.kept_best)
-        self._report.setVisible(bool(results))
-        if results:
-            self._show(results)
-        else:
+        finished = state.folder is not None and state.phase == "finished"
+        shown = finished and self._show_results(RunFolder(state.folder))
+        if not shown:
             self._show_nothing(state)
+        self._empty.setVisible(not shown)
+        self._content.setVisible(shown)
+        self._actions.setVisible(finished or state.kept_best)
+        self._export_button.setVisible(shown or state.kept_best)
+        self._report.setVisible(shown)
+
+    def _show_results(self, folder: RunFolder) -> bool:
+        """Show results.json; False: it is broken, or another version's."""
+        try:
+            self._show(folder.read_results())
+        except (InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            return False
+        return True
 
     def _show(self, results: dict[str, Any]) -> None:
         teacher, student = results["teacher"], results["student"]
@@ -178,10 +192,21 @@ class ResultsPage(QWidget):
             )
         elif state.live:
             self._sentence.setText(self.tr("The run is still going on; its results appear here when it ends."))
-        elif state.phase != "finished":
+        elif state.phase == "finished":
+            self._sentence.setText(
+                self.tr(
+                    "The run has finished, but its results.json can't be read by this version. It is in the folder."
+                )
+            )
+        else:
             self._sentence.setText(self.tr("A finished run shows here what it made and what that cost."))
-        way_on = self.tr("Watch the run") if state.folder is not None else self.tr("Start one, or open one")
-        self._way_on.setText(way_on)
+        if state.folder is not None:
+            title, tooltip = self.tr("Watch the run"), self.tr("Shows the page of this run.")
+        else:
+            title, tooltip = self.tr("Start one, or open one"), self.tr("Shows the page where every run begins.")
+        self._way_on.setText(title)
+        self._way_on.setAccessibleName(title)
+        self._way_on.setToolTip(tooltip)
 
     def _go_on(self) -> None:
         (self.go_to_run if self._controller.state.folder is not None else self.go_to_start).emit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
@@ -13,10 +14,12 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from core.analysis.preview import recipe_sizes
 from core.errors import Fault, InputError
 from core.events import Event
+from core.recipe import Recipe
 from core.teachers import config_here
 from gui import text
 from gui.controller import RunController, RunState
 from gui.icons import icon
+from gui.lookup import Lookup
 from gui.plots.loss import LossPlot
 from gui.plots.panel import PlotPanel
 from gui.plots.parameters import ParametersPlot
@@ -25,7 +28,7 @@ from gui.run_model import RunModel
 from gui.theme import SPACE, set_role
 from gui.widgets.log import LogPanel
 from gui.widgets.phases import phase_name
-from gui.widgets.problem import ProblemCard
+from gui.widgets.problem import Action, ProblemCard
 from gui.widgets.strip import StageStrip
 from gui.worker import Phase
 
@@ -39,6 +42,8 @@ class RunPage(QWidget):
     go_to_setup = Signal()
     start_sample = Signal()
     show_results = Signal()
+    resume_wanted = Signal()
+    """A run that no process works on is to go on: whether one may start now is for the window to say."""
 
     def __init__(self, controller: RunController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,7 +52,8 @@ class RunPage(QWidget):
         self._controller = controller
         self._carded: tuple[object, ...] = ()
         self._warned: list[str] = []
-        self._planned_for: object = None
+        self._planned_for: Recipe | None = None
+        self._lookup = Lookup(self)
         self.model = RunModel(self)
         self.plots: tuple[LossPlot, ParametersPlot, ScorePlot] = (
             LossPlot(self),
@@ -65,6 +71,7 @@ class RunPage(QWidget):
         self._empty = self._make_empty()
         self._build()
         self.model.changed.connect(self._redraw)
+        self._lookup.found.connect(self.model.set_planned)
         controller.batch.connect(self._on_batch)
         controller.restarted.connect(self.model.reset)
         controller.state_changed.connect(self._on_state)
@@ -106,7 +113,7 @@ class RunPage(QWidget):
     def _make_buttons(self) -> tuple[QPushButton, ...]:
         self._pause = self._button("button-pause", "pause", self.tr("Pause"), "Ctrl+P", self._controller.pause)
         self._pause.setToolTip(self.tr("Waits at once and keeps everything in memory (Ctrl+P)."))
-        self._resume = self._button("button-resume", "play", self.tr("Resume"), "Ctrl+R", self._controller.resume)
+        self._resume = self._button("button-resume", "play", self.tr("Resume"), "Ctrl+R", self._go_on)
         self._resume.setToolTip(self.tr("Goes on from where the run stands (Ctrl+R)."))
         self._stop = self._button("button-stop", "stop", self.tr("Stop"), "Ctrl+.", self._controller.stop)
         self._stop.setToolTip(self.tr("Ends the run in order; it can be resumed later (Ctrl+.)."))
@@ -139,11 +146,13 @@ class RunPage(QWidget):
         column.addWidget(words)
         row = QHBoxLayout()
         row.setSpacing(SPACE.s)
-        for title, signal in (
-            (self.tr("Go to the set-up"), self.go_to_setup),
-            (self.tr("Try the sample"), self.start_sample),
+        for title, tooltip, signal in (
+            (self.tr("Go to the set-up"), self.tr("Shows the page where a new run is set up."), self.go_to_setup),
+            (self.tr("Try the sample"), self.tr("Starts the built-in sample, which takes minutes."), self.start_sample),
         ):
             button = QPushButton(title, empty)
+            button.setAccessibleName(title)
+            button.setToolTip(tooltip)
             button.clicked.connect(signal)
             row.addWidget(button)
         row.addStretch()
@@ -241,8 +250,13 @@ class RunPage(QWidget):
         if carded == self._carded:
             return
         self._carded = carded
-        resume = (self.tr("Resume"), self._controller.resume)
-        folder = (self.tr("Open the folder"), self._open_folder)
+        resume = Action(self.tr("Resume"), self._go_on, self.tr("Goes on from where the run stands."))
+        folder = Action(
+            self.tr("Open the folder"), self._open_folder, self.tr("Shows everything that the run has left on disk.")
+        )
+        setup = Action(
+            self.tr("Back to the set-up"), self.go_to_setup.emit, self.tr("Shows the recipe: mend it, then try again.")
+        )
         if state.phase == "lost":
             self._card.show_trouble(
                 self.tr("The run was cut off: its process was ended from outside, or the machine went down."),
@@ -254,7 +268,7 @@ class RunPage(QWidget):
             first, *others = state.faults or (self._unknown_fault(),)
             hints = [first.hint, *(f"{fault.problem} {fault.hint}" for fault in others)]
             begun = self._controller.recipe is not None
-            actions = (resume, folder) if begun else ((self.tr("Back to the set-up"), self.go_to_setup.emit),)
+            actions = (resume, folder) if begun else (setup,)
             self._card.show_trouble(first.problem, "\n".join(hints), *actions)
         else:
             self._card.show_faults(())
@@ -266,19 +280,21 @@ class RunPage(QWidget):
     def _plan(self) -> None:
         """The stages that the recipe will have, once it is known."""
         recipe = self._controller.recipe
-        if recipe is self._planned_for:
+        if recipe == self._planned_for:
             return
         self._planned_for = recipe
-        names: list[str] = []  # where they can't be told they show as they begin
+        self._lookup.forget()
+        self.model.set_planned(())
         if recipe is not None:
-            with contextlib.suppress(InputError):
-                config = config_here(recipe.teacher.model, Path())
-                if config is not None:
-                    sizes = recipe_sizes(config, recipe, recipe.targets.vocabulary_size)
-                    names = [stage.name for stage in sizes.stages]
-        self.model.set_planned(names)
+            self._lookup.ask(partial(_stages_of, recipe))
 
     # -- what the user does --------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        if self._controller.state.live:
+            self._controller.resume()
+        else:
+            self.resume_wanted.emit()
 
     def _stop_keep(self) -> None:
         self._controller.stop(keep_best=True)
@@ -297,3 +313,12 @@ class RunPage(QWidget):
             other.setVisible(other is plot or not alone)
         plot.set_enlarged(alone)
         self._redraw()
+
+
+def _stages_of(recipe: Recipe) -> list[str]:
+    """The stages that a recipe will have; none where this machine can't tell: they show as they begin."""
+    with contextlib.suppress(InputError):
+        config = config_here(recipe.teacher.model, Path())
+        if config is not None:
+            return [stage.name for stage in recipe_sizes(config, recipe, recipe.targets.vocabulary_size).stages]
+    return []

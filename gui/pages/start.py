@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from PySide6.QtCore import QDateTime, QEvent, QLocale, QObject, Qt, QTimer, Signal
@@ -110,7 +109,7 @@ class StartPage(QWidget):
         for run in found:
             item = QTreeWidgetItem(self._list)
             item.setData(0, _FOLDER, str(run.folder))
-            item.setToolTip(0, escape(str(run.folder)))
+            item.setToolTip(0, text.plain_tip(str(run.folder)))
             if str(run.folder) == chosen:
                 self._list.setCurrentItem(item)
         if self._list.currentItem() is None and found:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QBrush, QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from gui.plots.curve import Key
+from gui.text import plain_tip
 from gui.theme import SIZE, theme
 from gui.widgets.flow import FlowLayout
 
@@ -44,12 +45,12 @@ class Legend(QWidget):
         self._buttons = {}
         for key in keys:
             button = QToolButton(self)
-            button.setText(key.text)
+            button.setText(key.text.replace("&", "&&"))  # a single one would mark a shortcut
             button.setIconSize(_SWATCH)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setCheckable(True)
             button.setChecked(key.group not in self._hidden)
-            button.setToolTip(self.tr("Show or hide: {}.").format(key.text))
+            button.setToolTip(plain_tip(self.tr("Show or hide: {}.").format(key.text)))
             button.setAccessibleName(self.tr("Show {}").format(key.text))
             button.toggled.connect(self._tell)
             self._row.addWidget(button)

@@ -189,12 +189,16 @@ class PlotPanel(QFrame):
     def _save_as(self, ending: str, kind: str, save: Callable[[Path], None]) -> None:
         folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
         suggested = str(Path(folder) / f"{self.canvas.objectName().removeprefix('plot-')}.{ending}")
-        chosen, _ = QFileDialog.getSaveFileName(self, self.tr("Save the plot"), suggested, kind)
+        dialog = QFileDialog(self, self.tr("Save the plot"), filter=kind)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(ending)  # the dialog's: it asks before a file is replaced
+        dialog.selectFile(suggested)
+        chosen = dialog.selectedFiles() if dialog.exec() else []
+        dialog.deleteLater()
         if not chosen:
             return
-        path = Path(chosen)
         try:
-            save(path if path.suffix else path.with_suffix(f".{ending}"))
+            save(Path(chosen[0]))
         except OSError as error:
             self._problem.setText(self.tr("The plot was not saved: {}").format(error.strerror or error))
             self._problem.show()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication
@@ -54,9 +55,9 @@ class ScorePlot(PlotPanel):
         spans = [Span(stage_name(band.stage), band.start, band.end) for band in model.bands]
         if finals:
             spans.append(Span(translate("ScorePlot", "test"), length, length * (1 + _TEST_SHARE)))
-        metrics = dict.fromkeys(metric_name(model.metric(task)) for task in marks)
-        self._y.setLabel(
-            translate("ScorePlot", "{} (0-100)").format(" · ".join(metrics))
+        metrics = dict.fromkeys(clean(metric_name(model.metric(task))) for task in marks)
+        self._y.setLabel(  # read as HTML
+            translate("ScorePlot", "{} (0-100)").format(escape(" · ".join(metrics)))
             if metrics
             else translate("ScorePlot", "score (0-100)")
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -31,6 +31,7 @@ class ExportBar(QWidget):
         self._bar = QProgressBar(self._busy)
         self._bar.setAccessibleName(self.tr("Progress of the export"))
         cancel = QPushButton(self.tr("Cancel"), self._busy)
+        cancel.setAccessibleName(self.tr("Cancel the export"))
         cancel.setToolTip(self.tr("Ends the export; nothing of it stays behind."))
         cancel.clicked.connect(self._cancel)
         row.addWidget(self._text)
@@ -46,8 +47,10 @@ class ExportBar(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE.s)
         self._where = QLabel(self._done)
+        self._where.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._where, "good")
         look = QPushButton(self.tr("Open it"), self._done)
+        look.setAccessibleName(self.tr("Open the exported folder"))
         look.setToolTip(self.tr("Shows the exported folder."))
         look.clicked.connect(self._look)
         row.addWidget(self._where)
@@ -55,6 +58,11 @@ class ExportBar(QWidget):
         row.addStretch()
         self._done.hide()
         column.addWidget(self._done)
+
+    @property
+    def exporting(self) -> bool:
+        """Whether an export is going on."""
+        return self._job is not None
 
     def choose(self, run: Path) -> None:
         """Ask where to, then export."""
@@ -81,26 +89,32 @@ class ExportBar(QWidget):
         self._card.show_faults([])
         self._done.hide()
 
+    def end(self) -> None:
+        """End an export that is going on, before the window goes; nothing of it stays behind."""
+        if self._job is not None:
+            self._job.end()
+            self._finish()
+
     def _on_progress(self, done: int, total: int) -> None:
         self._bar.setRange(0, 1000)
         self._bar.setValue(1000 * done // max(1, total))
 
     def _on_done(self, found: dict[str, Any]) -> None:
-        self._end()
+        self._finish()
         self._made = Path(found["folder"])
         self._where.setText(self.tr("Exported and checked: {folder}").format(folder=self._made))
         self._done.show()
 
     def _on_failed(self, faults: object) -> None:
-        self._end()
+        self._finish()
         self._card.show_faults(faults)  # type: ignore[arg-type]
 
     def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
-            self._end()
+            self._finish()
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         self._job = None
         self._busy.hide()
 

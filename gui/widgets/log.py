@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
 from gui import text
@@ -19,10 +19,9 @@ _HEIGHT = 150
 class LogPanel(QWidget):
     """Folded until it is wanted."""
 
-    folded = Signal(bool)
-
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._generation = 0
         self._told = 0
         self._button = QToolButton(self)
         self._button.setObjectName("button-log")
@@ -55,7 +54,8 @@ class LogPanel(QWidget):
 
     def show_log(self, model: RunModel) -> None:
         """Show what the model's log holds."""
-        if model.log_total < self._told:
+        if model.generation != self._generation:
+            self._generation = model.generation
             self._lines.clear()
             self._told = 0
         new = min(model.log_total - self._told, len(model.log))
@@ -68,13 +68,12 @@ class LogPanel(QWidget):
     def _fold(self, shown: bool) -> None:
         self._button.setIcon(icon("more" if shown else "less"))
         self._lines.setVisible(shown)
-        self.folded.emit(not shown)
 
 
 def _line(line: LogLine) -> str:
+    # A level that only another version knows is as good as none.
     level = {
-        "info": "",
         "warning": QCoreApplication.translate("LogPanel", "warning: "),
         "error": QCoreApplication.translate("LogPanel", "error: "),
-    }[line.level]
+    }.get(line.level, "")
     return f"{text.duration(line.t):>12}  {level}{line.text}"

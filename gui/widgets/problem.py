@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Fault
 from gui.theme import SPACE, set_role
+
+
+class Action(NamedTuple):
+    """A way on: a button of a card."""
+
+    text: str
+    act: Callable[[], object]
+    tooltip: str = ""
+    """One sentence: what it does."""
 
 
 class ProblemCard(QFrame):
@@ -36,15 +46,17 @@ class ProblemCard(QFrame):
         self._reveal("warn", bool(texts), " ".join(texts))
 
     def show_trouble(
-        self, problem: str, hint: str, *actions: tuple[str, Callable[[], object]], bad: bool = True
+        self, problem: str, hint: str, *actions: Action | tuple[str, Callable[[], object]], bad: bool = True
     ) -> None:
-        """Tell of one thing, with a button for each way on: (its text, what it does)."""
+        """Tell of one thing, with a button for each way on."""
         self._clear()
         self._add_text(problem, hint)
         row = QHBoxLayout()
-        for text, act in actions:
-            button = QPushButton(text, self)
-            button.clicked.connect(lambda _=False, act=act: act())
+        for action in (Action(*action) for action in actions):
+            button = QPushButton(action.text, self)
+            button.setAccessibleName(action.text)
+            button.setToolTip(action.tooltip)
+            button.clicked.connect(lambda _=False, act=action.act: act())
             row.addWidget(button)
         row.addStretch()
         if actions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from gui import text
@@ -48,6 +49,8 @@ class StageSegment(QFrame):
         self._sign.setFixedSize(_ICON, _ICON)
         self._name = QLabel(self)
         self._state = QLabel(self)
+        for label in (self._name, self._state):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._state, "small")
         self._bar = QProgressBar(self)
         self._bar.setRange(0, 1000)

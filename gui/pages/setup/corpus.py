@@ -27,7 +27,7 @@ from gui.icons import icon
 from gui.pages.setup.language import LanguageFacts
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import Section, plain_label
-from gui.text import bytes_size, count
+from gui.text import bytes_size, count, plain_tip
 from gui.theme import SPACE
 from gui.widgets.drop_area import DropArea
 from gui.widgets.problem import ProblemCard
@@ -158,6 +158,7 @@ class CorpusSection(Section):
         else:
             self._job.forget()
             self._found = None
+            self.bar.hide()
         self.button_sample.setVisible(self.draft.value("language.code") in (None, _SAMPLE_LANGUAGE))
         self._show_found()
 
@@ -268,6 +269,8 @@ class CorpusSection(Section):
         self.bar.hide()
         self._found = found
         self._show_found()
+        if self.draft.recipe() is None:
+            self.show_faults(())  # what it told of is mended
 
     def _on_failed(self, faults: Sequence[Fault]) -> None:
         # The check of the whole recipe tells of them, in their place; before it can, this part does.
@@ -284,6 +287,6 @@ def fill_menu(menu: QMenu, known: Sequence[KnownData], choose: object) -> None:
     menu.setToolTipsVisible(True)
     for data in known:
         action = menu.addAction(f"{data.title} ({data.licence})".replace("&", "&&"))
-        action.setToolTip(data.source)
+        action.setToolTip(plain_tip(data.source))
         action.setData(data.source)
         action.triggered.connect(lambda _=False, source=data.source: choose(source))

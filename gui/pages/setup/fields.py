@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLine
 
 from core.rules import Choice, Number, Refused, Rule, Several
 from gui.pages.setup.field_words import help_of, label_of, term_of
+from gui.pages.setup.section import plain_label
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
 
@@ -41,9 +42,7 @@ class FieldControl(QWidget):
         self.editor.setObjectName(f"field-{key}")
         self.editor.setAccessibleName(f"{label_of(key)} ({term_of(key)})")
         self.editor.setToolTip(help_of(key))
-        self._wrong = QLabel(self)
-        self._wrong.setWordWrap(True)
-        set_role(self._wrong, "bad")
+        self._wrong = plain_label("bad", self)  # it quotes what was typed
         self._wrong.hide()
         rows.addWidget(self.editor)
         rows.addWidget(self._wrong)

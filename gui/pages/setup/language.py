@@ -16,7 +16,7 @@ from core.teachers import known_teacher
 from gui.draft import Draft
 from gui.lookup import Lookup
 from gui.pages.setup.section import Section, plain_label
-from gui.text import count, kind_name, number
+from gui.text import count, kind_name, number, plain_tip
 from resources import sample
 
 _CODE = Qt.ItemDataRole.UserRole
@@ -181,7 +181,7 @@ class LanguageSection(Section):
                 ]
             )
             item.setData(0, _CODE, entry.code)
-            item.setToolTip(0, ", ".join(entry.other_names))
+            item.setToolTip(0, plain_tip(", ".join(entry.other_names)))
             self.list.addTopLevelItem(item)
             if entry.code == chosen:
                 self.list.setCurrentItem(item)

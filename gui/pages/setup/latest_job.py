@@ -54,6 +54,12 @@ class LatestJob(QObject):
             self._job.cancel()
             self._job = None
 
+    def leave_to(self, heir: QObject) -> None:
+        """Let the question go for good; a process that takes a while to end does so with `heir`."""
+        self.forget()
+        for job in self.findChildren(Job):
+            job.setParent(heir)
+
     def _start(self) -> None:
         assert self._asked is not None
         self._job = Job(self._name, self._asked, self)

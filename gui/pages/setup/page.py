@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QPushButton, QSc
 
 from core.errors import Fault
 from gui.draft import Draft
+from gui.jobs import Job
 from gui.pages.setup.corpus import CorpusSection
 from gui.pages.setup.header import Header
 from gui.pages.setup.language import LanguageFacts, LanguageSection
@@ -127,7 +128,7 @@ class SetupPage(QWidget):
     def refresh(self) -> None:
         """Show the draft."""
         self.header.refresh()
-        self.file_problems.show_faults(())
+        self.file_problems.show_faults(() if self.draft.can_undo else self.draft.left_out)
         for section in self.sections.values():
             section.refresh()
         self._recheck()
@@ -138,6 +139,8 @@ class SetupPage(QWidget):
         self._check.forget()
         for section in self.sections.values():
             section.end()
+        for job in self.findChildren(Job):  # all were told to end: they are waited for together
+            job.end()
         self.draft.keep()
 
     def _recheck(self) -> None:
@@ -145,9 +148,18 @@ class SetupPage(QWidget):
             self._check.forget()
             self._found = ()
             self._pressed = False
-        else:
-            self._check.ask({"recipe": self.draft.to_toml(), "base": str(self.draft.base)})
+        elif self._check.ask(self._question()):
+            self._pressed = False  # what was pressed for is another recipe
         self._show_faults()
+
+    def _look_again(self) -> None:
+        """Check what is on disk anew: it may have been mended."""
+        self.draft.look_again()
+        if self.draft.recipe() is not None:
+            self._check.ask(self._question(), again=True)
+
+    def _question(self) -> dict[str, str]:
+        return {"recipe": self.draft.to_toml(), "base": str(self.draft.base)}
 
     def _show_faults(self) -> None:
         self._shown = tuple(dict.fromkeys((*self.draft.faults, *self._found)))
@@ -164,7 +176,7 @@ class SetupPage(QWidget):
         role = ""
         if missing:
             text = self.tr("Still to choose: {}.").format(", ".join(missing))
-        elif self._shown:
+        elif self._shown and not self._pressed:
             number = len(self._shown)
             one, many = (
                 self.tr("1 thing to mend before it can start."),
@@ -213,12 +225,20 @@ class SetupPage(QWidget):
         return self.tr("Recipes") + f" ({_RECIPES})"
 
     def _on_compress(self) -> None:
-        if self._shown:
+        if self._is_stale and not self._check.busy:
+            self._look_again()
+        if self.draft.faults:
             self._go_to_faults()
         elif self._check.busy:
             self._pressed = True  # what is found decides
+            self._show_state()
         else:
             self.compress_requested.emit(self.draft.to_toml(), self.draft.base)
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether something is wrong that can be mended outside the window."""
+        return bool(self._found or self.draft.teacher_faults)
 
     def _go_to_faults(self) -> None:
         section = next(section for section in self.sections.values() if section.has_faults)
@@ -229,6 +249,8 @@ class SetupPage(QWidget):
     def _on_toggled(self, section: Section, opened: bool) -> None:
         if not opened:
             return
+        if self._is_stale and not self._check.busy:
+            self._look_again()
         for other in self.sections.values():
             if other is not section and other is not self.target:
                 other.open(False)
@@ -277,9 +299,11 @@ class SetupPage(QWidget):
         self._take(tuple(faults))
 
     def _take(self, faults: tuple[Fault, ...]) -> None:
+        pressed, self._pressed = self._pressed, False
         self._found = faults
         self._show_faults()
         self._show_state()
-        if self._pressed:
-            self._pressed = False
-            self._on_compress()
+        if pressed and self._shown:
+            self._go_to_faults()
+        elif pressed:
+            self.compress_requested.emit(self.draft.to_toml(), self.draft.base)

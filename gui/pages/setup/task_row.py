@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from core.errors import Fault
@@ -84,8 +85,14 @@ class TaskRow(QFrame):
         """End what is under way."""
         self._job.forget()
 
-    def refresh(self, *, look: bool) -> None:
-        """Show the task; `look` at its data too."""
+    def leave(self, heir: QObject) -> None:
+        """It is taken out; what is under way ends with `heir`."""
+        self._job.leave_to(heir)
+        self.hide()
+        self.deleteLater()
+
+    def refresh(self, *, look: bool, again: bool = False) -> None:
+        """Show the task; `look` at its data too, `again` where that was done before."""
         task = self._draft.tasks[self._index]
         self.kind.setCurrentIndex(self.kind.findData(task["kind"]))
         self.method.setCurrentIndex(self.method.findData(task.get("method", METHODS[0])))
@@ -94,7 +101,7 @@ class TaskRow(QFrame):
         language = self._draft.value("language.code")
         if look and language:
             arguments = {"kind": task["kind"], "source": source, "base": str(self._draft.base), "language": language}
-            if self._job.ask(arguments):
+            if self._job.ask(arguments, again=again):
                 self._found = None
         if self._form is not None:
             self._form.refresh()

@@ -76,17 +76,15 @@ class TasksSection(Section):
             row.end()
 
     def opened(self) -> None:
-        """Look at the data: while closed, the check of the whole recipe does."""
-        self.refresh()
+        """Look at the data, which may have changed: while closed, the check of the whole recipe does."""
+        for row in self.rows:
+            row.refresh(look=True, again=True)
 
     def refresh(self) -> None:
         """Show the tasks that the draft holds."""
         tasks = self.draft.tasks
         while len(self.rows) > len(tasks):
-            row = self.rows.pop()
-            row.end()
-            row.hide()
-            row.deleteLater()
+            self.rows.pop().leave(self)
         while len(self.rows) < len(tasks):
             row = TaskRow(self.draft, len(self.rows), self)
             self.rows.append(row)

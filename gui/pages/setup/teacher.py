@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,14 @@ from PySide6.QtWidgets import (
     QTreeWidgetItem,
 )
 
-from core.analysis.size import estimate
-from core.errors import Fault, InputError
-from core.sources import check_model_folder, local_folder
-from core.teachers import KnownTeacher, known_teacher, known_teachers, on_this_machine
+from core.errors import Fault
+from core.teachers import known_teacher
 from gui.draft import Draft
 from gui.icons import icon
 from gui.lookup import Lookup
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import Section, plain_label
+from gui.pages.setup.teacher_rows import Row, rows, short_name
 from gui.settings import SettingsFile
 from gui.text import count, megabytes, parameters
 from gui.theme import SPACE, set_role
@@ -39,19 +37,6 @@ from gui.widgets.calm_wheel import CalmWheel
 _SOURCE = Qt.ItemDataRole.UserRole
 _ADAPT_STEPS = 500
 _MOST_RECENT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A teacher in the list; None where it isn't known."""
-
-    source: str
-    title: str
-    parameters: int | None
-    megabytes: float | None
-    languages: int | None
-    licence: str
-    here: bool
 
 
 class TeacherSection(Section):
@@ -152,7 +137,8 @@ class TeacherSection(Section):
 
     def opened(self) -> None:
         """Fill the list; what is on this machine may have changed."""
-        self._listing.ask(partial(_rows, self._settings.value.teachers[:_MOST_RECENT]))
+        self._look_at_it(again=True)
+        self._listing.ask(partial(rows, self._settings.value.teachers[:_MOST_RECENT]))
         self.list.setFocus()
 
     def end(self) -> None:
@@ -169,29 +155,31 @@ class TeacherSection(Section):
     def refresh(self) -> None:
         """Show the teacher that the draft holds."""
         model = self.draft.value("teacher.model")
+        self._look_at_it()
         if not isinstance(model, str):
-            self._look.forget()
-            self._found = {}
             self.set_summary(
                 self.tr("Choose the model to make smaller. The sample is a quick way to look around."), todo=True
             )
         else:
-            if known_teacher(model) is None:
-                self._look.ask({"model": model, "base": str(self.draft.base)})
-            else:
-                self._look.forget()
-                self._found = {}
             self.set_summary(self._line(model))
         self.facts.setText(self._facts_line(model))
         self.facts.setVisible(bool(self.facts.text()))
         self._show_adapt(model)
         self._mark_row(model)
 
+    def _look_at_it(self, *, again: bool = False) -> None:
+        model = self.draft.value("teacher.model")
+        if isinstance(model, str) and known_teacher(model) is None:
+            self._look.ask({"model": model, "base": str(self.draft.base)}, again=again)
+        else:
+            self._look.forget()
+            self._found = {}
+
     # -- what is shown -------------------------------------------------------------------------------------------
 
     def _line(self, model: str) -> str:
         known = known_teacher(model)
-        title = known.title if known else self.tr("Built-in sample") if model == "sample" else _short(model)
+        title = known.title if known else self.tr("Built-in sample") if model == "sample" else short_name(model)
         parts = [title]
         size = self.draft.estimate
         if size is not None:
@@ -248,10 +236,10 @@ class TeacherSection(Section):
         )
         set_role(self.adapt_why, "warn" if headless and not steps else "note")
 
-    def _show_rows(self, rows: tuple[Row, ...]) -> None:
-        self._rows = rows
+    def _show_rows(self, found: tuple[Row, ...]) -> None:
+        self._rows = found
         self.list.clear()
-        for row in rows:
+        for row in found:
             item = QTreeWidgetItem(
                 [
                     self.tr("Built-in sample: small, made for trying things out")
@@ -318,44 +306,3 @@ class TeacherSection(Section):
         # The check of the whole recipe tells of them, in their place.
         self._found = {}
         self.refresh()
-
-
-def _rows(recent: Sequence[str]) -> tuple[Row, ...]:
-    known = sorted(map(_known_row, known_teachers()), key=lambda row: row.parameters or 0)
-    folders = [row for source in recent if (row := _folder_row(source)) is not None]
-    return (*filter(None, [_folder_row("sample")]), *known, *folders)
-
-
-def _known_row(teacher: KnownTeacher) -> Row:
-    size = estimate(teacher.config, hidden_reduction="truncate", vocabulary_order="first").teacher
-    # The hub's cache knows a model only by the name that it was downloaded by.
-    here = next(filter(on_this_machine, teacher.names), None)
-    return Row(
-        here or teacher.names[0],
-        teacher.title,
-        size.parameters,
-        size.megabytes,
-        teacher.languages,
-        teacher.licence,
-        here is not None,
-    )
-
-
-def _folder_row(source: str) -> Row | None:
-    """A folder's row; None where it is no model's any more."""
-    try:
-        folder = local_folder(source, Path.home())
-        assert folder is not None
-        config = check_model_folder(folder, weights=False)
-        size = estimate(config, hidden_reduction="truncate", vocabulary_order="first").teacher
-    except InputError:
-        return None
-    languages = 4 if source == "sample" else None
-    licence = "apache-2.0" if source == "sample" else ""
-    return Row(source, _short(source), size.parameters, size.megabytes, languages, licence, True)
-
-
-def _short(model: str) -> str:
-    """A hub name as it is; a folder by its last two names."""
-    path = Path(model)
-    return "/".join(path.parts[-2:]) if path.is_absolute() else model

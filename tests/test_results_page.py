@@ -1,0 +1,171 @@
+"""The page of results: what it shows of a run, also of one whose results are broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from finished_run import RESULTS, finished_run
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QPushButton
+from pytestqt.qtbot import QtBot
+from test_run_page import FakeController
+
+from gui.pages.results import ResultsPage
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
+
+
+class FakeJob(QObject):
+    """A job that goes on until it is told to end."""
+
+    progress = Signal(object, object)
+    done = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.ended = False
+
+    def start(self) -> None:
+        pass
+
+    def end(self) -> None:
+        self.ended = True
+
+
+@pytest.fixture
+def controller(qapp: object) -> FakeController:
+    return FakeController()
+
+
+@pytest.fixture
+def page(controller: FakeController, qtbot: QtBot) -> ResultsPage:
+    page = ResultsPage(controller)  # type: ignore[arg-type]
+    qtbot.addWidget(page)
+    page.resize(1200, 650)
+    page.show()
+    return page
+
+
+@pytest.fixture
+def show(controller: FakeController, tmp_path: Path) -> Callable[[str], None]:
+    """Shows a finished run with such a results.json."""
+
+    def show(results: str) -> None:
+        folder = finished_run(tmp_path / "run")
+        folder.results.write_text(results)
+        controller.recipe = folder.read_recipe()
+        controller.set(folder=folder.path, phase="finished")
+
+    return show
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[FakeJob]:
+    """The jobs that were made."""
+    made: list[FakeJob] = []
+
+    def make(name: str, arguments: dict[str, Any], parent: QObject) -> FakeJob:
+        made.append(FakeJob(parent))
+        return made[-1]
+
+    monkeypatch.setattr("gui.widgets.exporting.Job", make)
+    return made
+
+
+def _buttons(page: ResultsPage) -> list[str]:
+    return [button.text() for button in page.findChildren(QPushButton) if button.isVisible()]
+
+
+def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str], None]) -> None:
+    show(json.dumps(RESULTS))
+    assert page._content.isVisible() and "87.2 %" in page._sentence.text()
+    assert "80.2 ± 0.6 (3 seeds)" in page._scores.as_text()
+    assert _buttons(page) == ["Export…", "Open the report", "Open the folder"]
+
+
+def _without(*keys: str) -> str:
+    return json.dumps({key: value for key, value in RESULTS.items() if key not in keys})
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        '{"teacher": {',
+        "[]",
+        "{}",
+        "[1, 2]",
+        _without("student"),
+        _without("stages"),
+        json.dumps({**RESULTS, "student": [1]}),
+        json.dumps({**RESULTS, "tasks": ["names"]}),
+        json.dumps({**RESULTS, "teacher": {**RESULTS["teacher"], "parameters": "many"}}),
+        json.dumps({**RESULTS, "stages": [{**RESULTS["stages"][0], "seconds": float("inf")}]}),
+    ],
+)
+def test_results_that_can_not_be_read_are_told_of(page: ResultsPage, show: Callable[[str], None], results: str) -> None:
+    show(results)
+    assert "can't be read by this version" in page._sentence.text() and page._title.text() == "Results"
+    assert not page._content.isVisible()
+    assert _buttons(page) == ["Watch the run", "Open the folder"]
+
+
+def test_after_broken_results_good_ones_show(
+    page: ResultsPage, controller: FakeController, show: Callable[[str], None]
+) -> None:
+    show("{}")
+    folder = controller.state.folder
+    assert folder is not None
+    controller.set(folder=folder, phase="running")
+    assert "still going on" in page._sentence.text() and _buttons(page) == ["Watch the run"]
+    (folder / "results.json").write_text(json.dumps(RESULTS))
+    controller.set(folder=folder, phase="finished")
+    assert page._content.isVisible()
+
+
+def test_a_model_that_was_kept_can_be_exported(page: ResultsPage, controller: FakeController) -> None:
+    controller.set(phase="stopped", kept_best=True)
+    assert _buttons(page) == ["Watch the run", "Export…", "Open the folder"]
+
+
+def test_without_a_run_it_leads_to_the_start(page: ResultsPage, controller: FakeController, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(page.go_to_start):
+        page._way_on.click()
+    controller.set(phase="running")
+    with qtbot.waitSignal(page.go_to_run):
+        page._way_on.click()
+
+
+def test_every_button_has_a_name_and_a_tooltip(page: ResultsPage, show: Callable[[str], None]) -> None:
+    buttons = page.findChildren(QPushButton)
+    assert len(buttons) > 5
+    assert all(button.accessibleName() and button.toolTip() for button in buttons)
+    before = page._way_on.toolTip()
+    show("{}")
+    assert page._way_on.toolTip() != before
+
+
+def test_the_end_of_the_page_ends_an_export(
+    page: ResultsPage, show: Callable[[str], None], tmp_path: Path, jobs: list[FakeJob]
+) -> None:
+    show(json.dumps(RESULTS))
+    page.end()  # nothing is going on
+    assert not page.exporting
+    page.export_to(tmp_path / "out")
+    assert page.exporting
+    page.end()
+    assert jobs[-1].ended and not page.exporting and not page._export._busy.isVisible()
+
+
+def test_where_the_export_went_is_plain_text(
+    page: ResultsPage, show: Callable[[str], None], tmp_path: Path, jobs: list[FakeJob]
+) -> None:
+    show(json.dumps(RESULTS))
+    page.export_to(tmp_path / "<b>out")
+    jobs[-1].done.emit({"folder": str(tmp_path / "<b>out")})
+    assert "<b>out" in page._export._where.text() and not page.exporting
+    assert page._export._where.textFormat() == Qt.TextFormat.PlainText
