@@ -9,24 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent
+from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QButtonGroup,
     QHBoxLayout,
     QLabel,
     QMainWindow,
-    QMenu,
-    QMessageBox,
-    QSizePolicy,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from core.errors import Fault, InputError
 from gui import text
+from gui.closing import end_export, what_of_the_run
 from gui.controller import RunController, RunState
 from gui.draft import Draft
 from gui.icons import icon
@@ -34,11 +30,11 @@ from gui.pages.results import ResultsPage
 from gui.pages.start import StartPage
 from gui.recent import RecentRuns
 from gui.settings import SettingsFile
-from gui.theme import SPACE, set_role, theme
+from gui.theme import SPACE, theme
 from gui.widgets.phases import phase_name
 from gui.widgets.problem import ProblemCard
+from gui.widgets.rail import Rail
 
-_RAIL_WIDTH = 76
 _DISK_MILLISECONDS = 5000
 
 
@@ -80,7 +76,10 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, QWidget] = {}
         self._stack = QStackedWidget(self)
         self._trouble = ProblemCard(self)
-        self._rail_buttons = QButtonGroup(self)
+        self._rail = Rail([(place.name, place.title, place.icon) for place in self._places], self)
+        self._rail.chosen.connect(self.show_page)
+        self._rail.looks_chosen.connect(self._choose_looks)
+        self._rail.show_looks(settings.value.theme)
         self.setCentralWidget(self._assemble())
         self._make_status_line()
         self.controller.state_changed.connect(self._on_state)
@@ -94,8 +93,7 @@ class MainWindow(QMainWindow):
         page = self.page(name)
         self._stack.setCurrentWidget(page)
         page.setFocus()
-        names = [place.name for place in self._places]
-        self._rail_buttons.button(names.index(name)).setChecked(True)
+        self._rail.show_chosen(name)
 
     def page(self, name: str) -> QWidget:
         """A page, made if it isn't there yet."""
@@ -130,7 +128,7 @@ class MainWindow(QMainWindow):
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(self._make_rail())
+        row.addWidget(self._rail)
         column = QVBoxLayout()
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -138,43 +136,6 @@ class MainWindow(QMainWindow):
         column.addWidget(self._stack, 1)
         row.addLayout(column, 1)
         return whole
-
-    def _make_rail(self) -> QWidget:
-        rail = QWidget(self)
-        rail.setFixedWidth(_RAIL_WIDTH)
-        column = QVBoxLayout(rail)
-        column.setContentsMargins(SPACE.xs, SPACE.s, SPACE.xs, SPACE.s)
-        column.setSpacing(SPACE.xs)
-        for number, place in enumerate(self._places):
-            button = _rail_button(rail, place.title, place.icon)
-            button.setObjectName(f"rail-{place.name}")
-            button.setCheckable(True)
-            button.setShortcut(f"Ctrl+{number + 1}")
-            button.setToolTip(f"{place.title} (Ctrl+{number + 1})")
-            self._rail_buttons.addButton(button, number)
-            column.addWidget(button)
-        self._rail_buttons.idClicked.connect(self._on_rail)
-        column.addStretch()
-        looks = _rail_button(rail, self.tr("Looks"), "moon")
-        looks.setObjectName("button-looks")
-        looks.setToolTip(self.tr("Light or dark."))
-        looks.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        looks.setMenu(self._make_looks_menu(looks))
-        column.addWidget(looks)
-        return rail
-
-    def _make_looks_menu(self, parent: QWidget) -> QMenu:
-        menu = QMenu(parent)
-        for choice, title in (
-            ("system", self.tr("As the system")),
-            ("light", self.tr("Light")),
-            ("dark", self.tr("Dark")),
-        ):
-            action = QAction(title, menu, checkable=True, checked=choice == self._settings.value.theme)
-            action.setData(choice)
-            menu.addAction(action)
-        menu.triggered.connect(self._choose_looks)
-        return menu
 
     def _make_status_line(self) -> None:
         line = self.statusBar()
@@ -224,9 +185,6 @@ class MainWindow(QMainWindow):
         return page
 
     # What happens
-
-    def _on_rail(self, number: int) -> None:
-        self.show_page(self._places[number].name)
 
     def _show_results(self) -> None:
         self.show_page("results")
@@ -345,11 +303,9 @@ class MainWindow(QMainWindow):
         cores = self.tr("{} cores").format(os.cpu_count() or 1)
         self._machine.setText(" · ".join([device, cores, self.tr("{} GB free").format(free)]))
 
-    def _choose_looks(self, action: QAction) -> None:
-        for other in action.parent().actions():
-            other.setChecked(other is action)
-        theme().choose(action.data())
-        self._settings.change(theme=action.data())
+    def _choose_looks(self, choice: str) -> None:
+        theme().choose(choice)  # type: ignore[arg-type]
+        self._settings.change(theme=choice)
 
     # The end
 
@@ -358,7 +314,7 @@ class MainWindow(QMainWindow):
         if self._closing:
             event.accept()
             return
-        if self.controller.state.live and not self._ask_whether_to_close():
+        if not self._may_close():
             event.ignore()
             return
         self._closing = True
@@ -371,39 +327,14 @@ class MainWindow(QMainWindow):
         self.controller.wait()
         event.accept()
 
-    def _ask_whether_to_close(self) -> bool:
-        """True: close. Where the user wants the run stopped too, it is asked to."""
-        question = QMessageBox(self)
-        question.setObjectName("question-close")
-        question.setIcon(QMessageBox.Icon.Question)
-        question.setWindowTitle(self.tr("A run is going on"))
-        question.setText(self.tr("Should the run go on without the window?"))
-        question.setInformativeText(
-            self.tr("It needs no window; the next one finds it again. A stopped run can be resumed, nothing is lost.")
-        )
-        go_on = question.addButton(self.tr("Let it go on"), QMessageBox.ButtonRole.AcceptRole)
-        go_on.setObjectName("button-close-go-on")
-        stop = question.addButton(self.tr("Stop it"), QMessageBox.ButtonRole.DestructiveRole)
-        stop.setObjectName("button-close-stop")
-        stay = question.addButton(self.tr("Stay here"), QMessageBox.ButtonRole.RejectRole)
-        stay.setObjectName("button-close-stay")
-        question.setDefaultButton(go_on)
-        question.setEscapeButton(stay)
-        question.exec()
-        answer = question.clickedButton()
-        question.deleteLater()
-        if answer is stop:
+    def _may_close(self) -> bool:
+        """Ask about what is under way; where the user wants the run stopped, it is asked to."""
+        results = self._pages.get("results")
+        if isinstance(results, ResultsPage) and results.exporting and not end_export(self):
+            return False
+        if not self.controller.state.live:
+            return True
+        answer = what_of_the_run(self)
+        if answer == "stop":
             self.controller.stop()
-        return answer is not stay
-
-
-def _rail_button(parent: QWidget, title: str, drawing: str) -> QToolButton:
-    button = QToolButton(parent)
-    button.setIcon(icon(drawing))
-    button.setText(title)
-    button.setAccessibleName(title)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click brings the page, and the keys go there
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    set_role(button, "rail")
-    return button
+        return answer != "stay"
