@@ -183,6 +183,8 @@ class RunController(QObject):
         )
         if before.wish and _heeded(before.wish, seen.phase):
             state = replace(state, wish="", said=self._what_it_did(before, state, seen))
+        elif seen.phase == "none" and before.phase != "none":
+            state = replace(state, said=self.tr("The folder {} is gone.").format(seen.folder))
         elif (state.phase, state.stage) != (before.phase, before.stage):
             state = replace(state, said="")  # what was said of the past is no news any more
         self._set(state)

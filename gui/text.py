@@ -71,6 +71,15 @@ def number(value: float | None, digits: int = 1) -> str:
     return MISSING if value is None else QLocale().toString(float(value), "f", digits)
 
 
+def change(before: float | None, after: float | None, digits: int = 1) -> str:
+    """A difference with its sign, as the numbers that stand beside it make it: +0.6, −1.2."""
+    if before is None or after is None:
+        return MISSING
+    difference = round(round(after, digits) - round(before, digits), digits)
+    sign = "+" if difference > 0 else "−" if difference < 0 else ""
+    return sign + number(abs(difference), digits)
+
+
 def percent(fraction: float | None, digits: int = 1) -> str:
     """A share: 91.8 %."""
     return MISSING if fraction is None else f"{number(100 * fraction, digits)} %"

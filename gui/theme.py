@@ -232,6 +232,7 @@ def _style_sheet(colors: Colors) -> str:
         background: {colors.rule}; color: {colors.grey}; border-color: {colors.rule};
     }}
     QToolButton[role="flat"], QPushButton[role="flat"] {{ border: 1px solid transparent; background: transparent; }}
+    QToolButton[role="flat"]:checked {{ background: {colors.rule}; border-color: {colors.edge}; }}
     QToolButton[role="flat"]:hover, QPushButton[role="flat"]:hover {{ border-color: {colors.edge}; }}
     QToolButton[role="flat"]:focus, QPushButton[role="flat"]:focus {{ border: 2px solid {colors.accent}; }}
     QToolButton[role="rail"] {{

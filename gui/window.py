@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -83,6 +83,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._assemble())
         self._make_status_line()
         self.controller.state_changed.connect(self._on_state)
+        self._make_shortcuts()
         self.show_page("start")
         QTimer.singleShot(0, self._find_live_run)
 
@@ -136,6 +137,11 @@ class MainWindow(QMainWindow):
         column.addWidget(self._stack, 1)
         row.addLayout(column, 1)
         return whole
+
+    def _make_shortcuts(self) -> None:
+        keys = QKeySequence.StandardKey
+        for standard, act in ((keys.Quit, self.close), (keys.New, self._new_draft)):
+            QShortcut(QKeySequence(standard), self, act)
 
     def _make_status_line(self) -> None:
         line = self.statusBar()
@@ -282,7 +288,7 @@ class MainWindow(QMainWindow):
         if state.live and state.stage:
             share = f" {text.percent(state.done / state.total, 0)}" if state.total else ""
             words.append(text.stage_name(state.stage) + share)
-        if state.live and state.eta_seconds is not None:
+        if state.phase == "running" and state.eta_seconds is not None:
             words.append(self.tr("{} left in this stage").format(text.roughly(state.eta_seconds)))
         return " · ".join(words)
 

@@ -9,13 +9,14 @@ from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from core.errors import InputError
+from core.errors import Fault, InputError
 from core.run import RunFolder
 from gui import text
 from gui.controller import RunController, RunState
 from gui.icons import icon
 from gui.theme import SPACE, set_role
 from gui.widgets.exporting import ExportBar
+from gui.widgets.problem import ProblemCard
 from gui.widgets.score_table import ScoreTable, StageTable
 
 
@@ -45,6 +46,8 @@ class ResultsPage(QWidget):
         page.addWidget(self._content, 1)
         self._actions = self._buttons()
         page.addWidget(self._actions)
+        self._problem = ProblemCard(self)
+        page.addWidget(self._problem)
         self._export = ExportBar(self)
         page.addWidget(self._export)
         page.addStretch()
@@ -185,7 +188,8 @@ class ResultsPage(QWidget):
         self._numbers.addStretch()
 
     def _show_nothing(self, state: RunState) -> None:
-        self._title.setText(self.tr("Results"))
+        recipe = self._controller.recipe
+        self._title.setText(recipe.name if recipe is not None and state.kept_best else self.tr("Results"))
         if state.kept_best:
             self._sentence.setText(
                 self.tr("The run was stopped; its best model so far is kept, without scores. Resume the run for them.")
@@ -217,19 +221,21 @@ class ResultsPage(QWidget):
 
     def _open_report(self) -> None:
         if self._folder is not None:
-            _open(RunFolder(self._folder).report)
+            self._open(RunFolder(self._folder).report)
 
     def _open_folder(self) -> None:
         if self._folder is not None:
-            _open(self._folder)
+            self._open(self._folder)
+
+    def _open(self, path: Path) -> None:
+        opened = QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+        problem = self.tr("Nothing on this machine opens {}.").format(path)
+        hint = self.tr("Open it by hand, in a browser or a file manager.")
+        self._problem.show_faults([] if opened else [Fault(problem, hint)])
 
 
 def _guessed(accuracy: float | None) -> str:
     return f"{text.number(accuracy)} %"
-
-
-def _open(path: Path) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 
 def _label(role: str) -> QLabel:

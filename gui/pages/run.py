@@ -9,12 +9,13 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QPalette
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.analysis.preview import recipe_sizes
 from core.errors import Fault, InputError
 from core.events import Event
 from core.recipe import Recipe
+from core.run import RunFolder
 from core.teachers import config_here
 from gui import text
 from gui.controller import RunController, RunState
@@ -53,6 +54,9 @@ class RunPage(QWidget):
         self._carded: tuple[object, ...] = ()
         self._warned: list[str] = []
         self._planned_for: Recipe | None = None
+        self._held = False
+        """Whether the page keeps the focus for a button that is not there yet."""
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._lookup = Lookup(self)
         self.model = RunModel(self)
         self.plots: tuple[LossPlot, ParametersPlot, ScorePlot] = (
@@ -199,11 +203,11 @@ class RunPage(QWidget):
         self._redraw()
 
     def _show_stages(self) -> None:
-        self._strip.show_stages(self.model.stages, at_work=self._controller.state.phase == "running")
+        self._strip.show_stages(self.model.stages, self._controller.state.phase)
 
     def _show_warnings(self) -> None:
-        """The first of them, while the run goes on: they all are in the log."""
-        texts = list(self.model.warnings) if self._controller.state.live else []
+        """The first of them: they all are in the log."""
+        texts = list(self.model.warnings)
         if texts == self._warned:
             return
         self._warned = texts
@@ -232,6 +236,16 @@ class RunPage(QWidget):
         return phase_name(state.phase)
 
     def _show_buttons(self, state: RunState) -> None:
+        buttons = (self._pause, self._resume, self._stop, self._keep)
+        self._held = QApplication.focusWidget() in (buttons if not self._held else (*buttons, self))
+        self._enable_buttons(state)
+        if self._held:
+            # Qt would hand the focus of a button that goes to the next one: Space after a pause must never be a stop.
+            heirs = [button for button in (self._resume, self._pause) if not button.isHidden() and button.isEnabled()]
+            (heirs[0] if heirs else self).setFocus()
+            self._held = not heirs
+
+    def _enable_buttons(self, state: RunState) -> None:
         asked = bool(state.wish)
         resumable: tuple[Phase, ...] = ("paused", "stopped", "failed", "lost")
         self._pause.setVisible(state.phase in ("starting", "queued", "running"))
@@ -260,7 +274,7 @@ class RunPage(QWidget):
         if state.phase == "lost":
             self._card.show_trouble(
                 self.tr("The run was cut off: its process was ended from outside, or the machine went down."),
-                self.tr("Every finished stage and the last checkpoint are safe. Resume goes on from there."),
+                self._what_is_safe(state),
                 resume,
                 folder,
             )
@@ -272,6 +286,11 @@ class RunPage(QWidget):
             self._card.show_trouble(first.problem, "\n".join(hints), *actions)
         else:
             self._card.show_faults(())
+
+    def _what_is_safe(self, state: RunState) -> str:
+        if state.folder is not None and RunFolder(state.folder).checkpoint.exists():
+            return self.tr("Every finished stage and the last checkpoint are safe; what came after it is done again.")
+        return self.tr("Every finished stage is safe; the one that was at work has no checkpoint yet and starts over.")
 
     def _unknown_fault(self) -> Fault:
         """Where the disk was too full even for the reason, say."""

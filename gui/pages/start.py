@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QDateTime, QEvent, QLocale, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QKeySequence, QPalette
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -147,6 +147,7 @@ class StartPage(QWidget):
         recipe = QPushButton(icon("file"), self.tr("Open a recipe…"), self)
         recipe.setObjectName("button-open-recipe")
         recipe.setToolTip(self.tr("A recipe is a file that holds a whole set-up."))
+        recipe.setShortcut(QKeySequence(QKeySequence.StandardKey.Open))
         recipe.clicked.connect(self._choose_recipe)
         return _row(sample, new, recipe)
 

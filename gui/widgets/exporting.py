@@ -66,7 +66,9 @@ class ExportBar(QWidget):
 
     def choose(self, run: Path) -> None:
         """Ask where to, then export."""
-        folder = QFileDialog.getExistingDirectory(self, self.tr("Export into which folder?"), str(Path.home()))
+        folder = QFileDialog.getExistingDirectory(
+            self, self.tr("Export: choose a folder; the model gets a new one of its own in it"), str(Path.home())
+        )
         if folder:
             self.export(run, _free_name(Path(folder) / run.name))
 

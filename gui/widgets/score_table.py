@@ -83,7 +83,9 @@ class ScoreTable(NumberTable):
         for name, task in results["tasks"].items():
             kind = text.kind_name(task["kind"])
             title = f"{kind} ({text.metric_name(task['metric'])})" if name == task["kind"] else f"{kind}: {name}"
-            rows.append([title, text.score(task["teacher"]), text.score(task["student"]), _signed(-task["drop"], 1)])
+            teacher_score, student_score = task["teacher"], task["student"]
+            difference = text.change(teacher_score["mean"], student_score["mean"])
+            rows.append([title, text.score(teacher_score), text.score(student_score), difference])
         self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student"), self.tr("Change")], rows)
 
 
@@ -112,13 +114,4 @@ class StageTable(NumberTable):
 
 
 def _row(title: str, before: float | None, after: float | None, digits: int) -> list[str]:
-    change = None if before is None or after is None else after - before
-    return [title, text.number(before, digits), text.number(after, digits), _signed(change, digits)]
-
-
-def _signed(value: float | None, digits: int) -> str:
-    """A change, with its sign."""
-    if value is None:
-        return text.MISSING
-    sign = "+" if value > 0 else "−" if value < 0 else ""
-    return sign + text.number(abs(value), digits)
+    return [title, text.number(before, digits), text.number(after, digits), text.change(before, after, digits)]

@@ -11,8 +11,11 @@ from gui import text
 from gui.icons import icon
 from gui.run_model import StageView
 from gui.theme import SPACE, set_role, theme
+from gui.worker import Phase
 
 _ICON = 16
+_SIGNS: dict[Phase, str] = {"starting": "play", "queued": "play", "running": "play", "paused": "pause"}
+"""Of a stage that is not done; where nobody works on it any more, it is a stop."""
 
 
 class StageStrip(QWidget):
@@ -26,8 +29,8 @@ class StageStrip(QWidget):
         self._row.setSpacing(SPACE.s)
         self._segments: list[StageSegment] = []
 
-    def show_stages(self, stages: Sequence[StageView], *, at_work: bool) -> None:
-        """Show these; `at_work`: whether a process works on the run now."""
+    def show_stages(self, stages: Sequence[StageView], phase: Phase) -> None:
+        """Show these, of a run that stands so."""
         while len(self._segments) > len(stages):
             self._segments.pop().deleteLater()
         while len(self._segments) < len(stages):
@@ -35,7 +38,7 @@ class StageStrip(QWidget):
             self._segments.append(segment)
             self._row.addWidget(segment, 1)
         for segment, stage in zip(self._segments, stages, strict=True):
-            segment.show_stage(stage, at_work=at_work)
+            segment.show_stage(stage, phase)
 
 
 class StageSegment(QFrame):
@@ -44,7 +47,7 @@ class StageSegment(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         set_role(self, "card")
-        self._shown: tuple[StageView, bool] | None = None
+        self._shown: tuple[StageView, Phase] | None = None
         self._sign = QLabel(self)
         self._sign.setFixedSize(_ICON, _ICON)
         self._name = QLabel(self)
@@ -67,18 +70,19 @@ class StageSegment(QFrame):
         column.addWidget(self._bar)
         theme().changed.connect(self._draw)
 
-    def show_stage(self, stage: StageView, *, at_work: bool) -> None:
+    def show_stage(self, stage: StageView, phase: Phase) -> None:
         """Show this."""
-        if self._shown != (stage, at_work):
-            self._shown = (stage, at_work)
+        if self._shown != (stage, phase):
+            self._shown = (stage, phase)
             self._draw()
 
     def _draw(self) -> None:
         if self._shown is None:
             return
-        stage, at_work = self._shown
+        stage, phase = self._shown
+        at_work = phase == "running"
         running = stage.state == "running"
-        sign = {"done": "check", "running": "play" if at_work else "pause", "waiting": ""}[stage.state]
+        sign = {"done": "check", "running": _SIGNS.get(phase, "stop"), "waiting": ""}[stage.state]
         if sign:
             self._sign.setPixmap(icon(sign).pixmap(_ICON, _ICON))
         self._sign.setVisible(bool(sign))
