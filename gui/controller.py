@@ -94,7 +94,8 @@ class RunController(QObject):
             InputError: the text is no recipe; all faults at once.
         """
         whole = absolute(parse(recipe), base)
-        self._go(Launch(("run",), self._new_folder(whole.name), to_toml(whole)))
+        folder = self._new_folder(whole.name)
+        self._go(Launch(("run",), folder, to_toml(whole)), whole)
 
     def start_sample(self, tiny: bool = False) -> None:
         """Start the built-in sample; `tiny`: a few steps a stage."""
@@ -135,7 +136,7 @@ class RunController(QObject):
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe as run; None until the run has one."""
+        """The recipe as run (as given, where this window started it); None until it is known."""
         folder = self.state.folder
         if folder is None:
             return None
@@ -153,8 +154,8 @@ class RunController(QObject):
         numbered = (stamp if number == 1 else f"{stamp}-{number}" for number in range(1, 1000))
         return next(path for path in map(self.runs.__truediv__, numbered) if not path.exists())
 
-    def _go(self, launch: Launch) -> None:
-        self._recipe = None
+    def _go(self, launch: Launch, recipe: Recipe | None = None) -> None:
+        self._recipe = None if recipe is None else (launch.folder, recipe)
         self._set(RunState(folder=launch.folder, phase="starting"))
         self._launch.emit(launch)
 
@@ -168,6 +169,8 @@ class RunController(QObject):
         if seen.folder != self.state.folder:
             return  # news of a run that was left meanwhile
         status, before = seen.status, self.state
+        if seen.phase == "running" and before.phase != "running":
+            self._recipe = None  # every "auto" of it is decided now
         faults = seen.faults
         if not faults and seen.phase == "failed" and status.get("error"):
             faults = (Fault(status["error"], status.get("hint") or ""),)

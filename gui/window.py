@@ -305,9 +305,10 @@ class MainWindow(QMainWindow):
         except OSError:  # a share that is gone
             free = text.MISSING
         recipe = self.controller.recipe
-        device = recipe.schedule.device.upper() if recipe is not None and recipe.schedule.device != "auto" else "CPU"
+        device = recipe.schedule.device.upper() if recipe is not None and recipe.schedule.device != "auto" else ""
         cores = self.tr("{} cores").format(os.cpu_count() or 1)
-        self._machine.setText(" · ".join([device, cores, self.tr("{} GB free").format(free)]))
+        words = (device, cores, self.tr("{} GB free").format(free))
+        self._machine.setText(" · ".join(filter(None, words)))
 
     def _choose_looks(self, choice: str) -> None:
         theme().choose(choice)  # type: ignore[arg-type]

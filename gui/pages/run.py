@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from core.errors import Fault, InputError
 from core.events import Event
 from core.recipe import Recipe
 from core.run import RunFolder
-from core.teachers import config_here
+from core.teachers import config_here, on_this_machine
 from gui import text
 from gui.controller import RunController, RunState
 from gui.icons import icon
@@ -228,12 +229,20 @@ class RunPage(QWidget):
             return waiting[state.wish]
         if state.said:
             return state.said
+        if state.phase == "starting" and self._fetches():
+            return self.tr("Fetching the teacher from the hub: its size and the net decide how long. Stop ends it.")
         if state.phase in ("starting", "queued"):
             return self.tr("Getting ready: reading the recipe, loading the libraries. This takes some seconds.")
         left = self.model.eta_seconds
         if state.phase == "running" and left is not None:
             return self.tr("running · {} left").format(text.roughly(left))
         return phase_name(state.phase)
+
+    def _fetches(self) -> bool:
+        """Whether the run begins with a download."""
+        recipe = self._controller.recipe
+        model = recipe.teacher.model if recipe is not None else "sample"
+        return model != "sample" and not os.path.isabs(model) and not on_this_machine(model)
 
     def _show_buttons(self, state: RunState) -> None:
         buttons = (self._pause, self._resume, self._stop, self._keep)
@@ -281,7 +290,7 @@ class RunPage(QWidget):
         elif state.phase == "failed":
             first, *others = state.faults or (self._unknown_fault(),)
             hints = [first.hint, *(f"{fault.problem} {fault.hint}" for fault in others)]
-            begun = self._controller.recipe is not None
+            begun = state.folder is not None and RunFolder(state.folder).original_recipe.exists()
             actions = (resume, folder) if begun else (setup,)
             self._card.show_trouble(first.problem, "\n".join(hints), *actions)
         else:
