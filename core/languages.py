@@ -100,7 +100,8 @@ def find_languages(text: str, limit: int = 50) -> list[LanguageEntry]:
 
     Upper case and accents make no difference. Best are codes (639-3, 639-2 and two letters) and whole names, then names
     that begin so, names with a word that begins so, and names with the text somewhere in them. Within each come
-    languages that have a code of two letters first, as they are looked for most.
+    languages that have a code of two letters first, as they are looked for most. A language that has its name from a
+    macrolanguage counts with that one's code, and comes before it.
 
     Args:
         text: a code, or a part of a name: the English one, another English one, or the language's own.
@@ -131,7 +132,7 @@ class _Searchable:
     names: tuple[str, ...]
     """Folded, each with a space before it, so that a space and a text find the beginnings of words."""
     rare: bool
-    """Whether it has no code of two letters."""
+    """Whether neither it nor the macrolanguage of the same name has a code of two letters."""
 
 
 def _fit(wanted: str, found: _Searchable) -> tuple[int, int] | None:
@@ -162,24 +163,34 @@ def _searchable() -> tuple[_Searchable, ...]:
     for row in _rows("iso-639-3_Name_Index.tab"):
         printed.setdefault(row["Id"], []).append(row["Print_Name"])
         inverted.setdefault(row["Id"], []).append(row["Inverted_Name"])
+    table = {row["Id"]: row for row in _rows("iso-639-3.tab")}
+    macro = macrolanguages()
     found = []
-    for row in _rows("iso-639-3.tab"):
+    for row in table.values():
         if row["Scope"] == "S":  # undetermined, several, no language at all
             continue
         code, name = row["Id"], row["Ref_Name"]
+        # "Swahili (individual language)" then comes before "Swahili (macrolanguage)" by its name.
+        whole = table.get(macro.get(code, ""), row)
+        namesake = whole if _plain(whole["Ref_Name"]) == _plain(name) else row
         own_name, more = ours.get(code, ("", ()))
         others = tuple(dict.fromkeys(other for other in (*printed.get(code, ()), *more) if other != name))
         names = {name, own_name, *others, *inverted.get(code, ())}  # "Upper Sorbian" is also "Sorbian, Upper"
-        names |= {full.partition(" (")[0] for full in names}  # and "Swahili (macrolanguage)" is just "Swahili"
+        names |= set(map(_plain, names))  # and "Swahili (macrolanguage)" is just "Swahili"
         found.append(
             _Searchable(
                 LanguageEntry(code, name, own_name, others),
                 frozenset(row[column] for column in ("Id", "Part2b", "Part2t", "Part1") if row[column]),
                 tuple(f" {folded}" for folded in sorted(set(map(_folded, names))) if folded),
-                not row["Part1"],
+                not (row["Part1"] or namesake["Part1"]),
             )
         )
     return tuple(found)
+
+
+def _plain(name: str) -> str:
+    """A name without what tells it from its like."""
+    return name.partition(" (")[0]
 
 
 def _our_names() -> dict[str, tuple[str, tuple[str, ...]]]:

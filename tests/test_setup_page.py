@@ -130,6 +130,22 @@ def test_a_teacher_by_name_or_folder(page: SetupPage, qtbot: QtBot, tmp_path: Pa
     assert page.teacher._settings.value.teachers == (str(sample.teacher_folder()),)
 
 
+def test_a_name_that_cant_be_used_stays_to_be_mended(page: SetupPage, qtbot: QtBot) -> None:
+    page.teacher.open()
+    for typed, words, mark, ready in (
+        ("/nowhere/model", "can't be used", "warning", False),
+        ("someone/unknown", "not checked yet", "unchecked", True),
+        (XLM_R, "XLM-R", "check", True),
+    ):
+        page.teacher.name.setText(typed)
+        page.teacher.name.returnPressed.emit()
+        qtbot.waitUntil(lambda: not page.draft.looking, timeout=WAIT)
+        assert words in page.teacher.summary
+        assert (page.teacher._mark.state, page.teacher.is_ready) == (mark, ready)
+        assert page.teacher.name.text() == ("" if typed == XLM_R else typed)
+        assert ("To mend: Teacher." in page.state.text()) == (mark == "warning")
+
+
 def test_adaptation_is_a_number_of_steps(page: SetupPage) -> None:
     page.teacher.choose(XLM_R)
     page.teacher.adapt.click()
@@ -181,6 +197,13 @@ def test_enter_takes_the_first(page: SetupPage, qtbot: QtBot) -> None:
     page.language.field.setText("slovak")
     page.language.field.returnPressed.emit()  # before the list is there
     assert page.draft.value("language.code") == "slk"
+    qtbot.waitUntil(lambda: page.language.list.currentItem() is not None, timeout=WAIT)
+    assert page.language.list.currentItem().text(2) == "slk"
+    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+        page.language.field.setText("swahili")
+    assert page.language.list.currentItem() is None
+    page.language.field.returnPressed.emit()
+    assert page.draft.value("language.code") == page.language.list.currentItem().text(2) == "swh"
 
 
 # -- text --------------------------------------------------------------------------------------------------------
@@ -308,15 +331,68 @@ def test_a_task_has_its_own_settings(page: SetupPage) -> None:
 def test_more_sets_what_else_there_is(page: SetupPage) -> None:
     page.more.open()
     steps = find(page, QLineEdit, "field-schedule.distil_steps")
-    assert "2000" in steps.placeholderText()
+    assert count(2000) in steps.placeholderText()
     preset = find(page, QComboBox, "combo-preset")
     preset.activated.emit(preset.findData("best"))
-    assert page.draft.value("method.preset") == "best" and "8000" in steps.placeholderText()
+    assert page.draft.value("method.preset") == "best" and count(8000) in steps.placeholderText()
     steps.setText("77")
     steps.editingFinished.emit()
     assert page.draft.value("schedule.distil_steps") == 77 and "Steps of learning" in page.more.summary
     page.header.undo.click()
     assert steps.text() == "" and page.draft.value("method.preset") == "best"
+
+
+def test_what_cant_be_used_in_a_field_stops_the_start(page: SetupPage, qtbot: QtBot) -> None:
+    fill_in_the_sample(page, qtbot)
+    page.more.open()
+    steps = find(page, QLineEdit, "field-schedule.distil_steps")
+    steps.setText("abc")
+    steps.editingFinished.emit()
+    checked(page, qtbot)
+    assert page.more.has_faults and page.state.text().startswith("1 thing")
+    page.more.open(False)
+    with qtbot.assertNotEmitted(page.compress_requested):
+        page.button.click()
+    assert page.more.is_open and page.focusWidget() is steps
+    steps.setText("")
+    steps.editingFinished.emit()
+    assert not page.more.has_faults and page.state.text().startswith("Ready")
+    page.tasks.button_sample.click()
+    page.tasks.open()
+    page.tasks.rows[0].options.setChecked(True)
+    seeds = page.tasks.rows[0].findChild(QLineEdit, "field-tasks.seeds")
+    seeds.setText("x")
+    seeds.editingFinished.emit()
+    assert page.tasks.has_faults
+
+
+def test_next_goes_through_the_parts_in_order(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    page.teacher.open()
+    page.teacher.next_wanted.emit()
+    assert page.language.is_open
+    page.language.next_wanted.emit()
+    assert page.corpus.is_open
+    page.corpus.next_wanted.emit()
+    assert not page.corpus.is_open and page.focusWidget() is find(page, QSlider, "slider-layers")
+    page.tasks.open()
+    page.tasks.next_wanted.emit()
+    assert page.focusWidget() is page.more.button
+    page.draft.clear()
+    page.corpus.next_wanted.emit()
+    assert page.tasks.is_open  # without a teacher, there is no target to set
+
+
+def test_what_one_thing_mends_is_one_thing(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    fill_in_the_sample(page, qtbot)
+    assert page.tasks.button.text() == "Choose"
+    page.tasks.add_paths([tmp_path])
+    page.tasks.open(False)
+    checked(page, qtbot)
+    assert page.state.text().startswith("1 thing"), page.tasks.problems.accessibleName()
+    page.button.click()
+    checked(page, qtbot)
+    assert page.tasks.is_open and page.tasks.isAncestorOf(page.focusWidget())
 
 
 def test_faults_stand_where_they_belong_all_at_once(page: SetupPage, qtbot: QtBot) -> None:
@@ -434,8 +510,13 @@ def test_a_broken_recipe_is_told_of_and_changes_nothing(page: SetupPage, tmp_pat
     path.write_text("[teacher]\nmodell = 'x'\n[schedule]\nseed = 1", encoding="utf-8")
     page.open_recipe(path)
     said = page.file_problems.accessibleName()
-    assert "teacher.modell" in said and "schedule.seed" in said and not page.file_problems.isHidden()
+    assert all(words in said for words in ("bad.toml", "teacher.modell", "schedule.seed"))
+    assert not page.file_problems.isHidden()
     assert page.draft.value("teacher.model") == XLM_R
+    page.file_problems.findChild(QPushButton).click()
+    assert page.file_problems.isHidden()
+    page.open_recipe(path)
+    assert not page.file_problems.isHidden()
     page.open_recipe(Path(sample.__file__).parent / "recipe-tiny.toml")
     assert page.file_problems.isHidden() and page.draft.value("corpus.limit") == 200
     page.save_recipe(tmp_path / "good.toml")

@@ -10,7 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QFrame, QLineEdit, QMenu, QVBoxLayout
 from pytestqt.qtbot import QtBot
 
-from core.errors import InputError
+from core.errors import Fault, InputError
 from core.families import Sizes
 from core.families.heads import resolve_heads
 from core.known_data import KnownData
@@ -19,8 +19,9 @@ from core.rules import Choice, Number, Several
 from gui.pages.setup.corpus import fill_menu
 from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.more import more_keys
+from gui.pages.setup.section import merged
 from gui.targets import AXES, nearest, steps, suggest
-from gui.text import plain_tip
+from gui.text import count, plain_tip
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.drop_area import DropArea
 from gui.widgets.elided import ElidedLabel
@@ -237,15 +238,27 @@ def test_what_the_rule_refuses_is_told_beside_the_field(qtbot: QtBot) -> None:
     control = FieldControl("schedule.distil_steps", Number(low=1), None)
     qtbot.addWidget(control)
     control.show_value(None, 2000)
-    assert "2000" in control.editor.placeholderText()
+    assert count(2000) in control.editor.placeholderText()
     for wrong in ("0", "many", "1.5"):
         control.editor.setText(wrong)
         with qtbot.assertNotEmitted(control.changed):
             control.editor.editingFinished.emit()
-        assert control.editor.accessibleDescription()
+        assert control.editor.accessibleDescription() and control.fault.key == control.key
     assert control._wrong.textFormat() == Qt.TextFormat.PlainText  # it quotes what was typed
     control.show_value(4, 2000)
-    assert control.editor.text() == "4" and control.editor.accessibleDescription() == ""
+    assert control.editor.text() == "4" and control.editor.accessibleDescription() == "" and control.fault is None
+
+
+def test_a_default_that_leaves_it_to_the_run_says_so(qtbot: QtBot) -> None:
+    control = FieldControl("schedule.evaluate_every", Number(low=0), None)
+    qtbot.addWidget(control)
+    control.show_value(None, 0)
+    assert control.editor.placeholderText() == "default: automatic"
+
+
+def test_faults_with_the_same_hint_are_told_as_one() -> None:
+    faults = [Fault("No train.", "Put it there."), Fault("No test.", "Put it there."), Fault("a", ""), Fault("b", "")]
+    assert merged(faults) == [Fault("No train.\nNo test.", "Put it there."), Fault("a", ""), Fault("b", "")]
 
 
 def test_a_name_in_a_tooltip_is_never_read_as_rich_text(qtbot: QtBot) -> None:

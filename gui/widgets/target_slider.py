@@ -132,7 +132,8 @@ class _StepField(QSpinBox):
         self.setGroupSeparatorShown(True)
         self.setKeyboardTracking(False)
         self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
-        self.setFixedWidth(84)
+        self.lineEdit().setTextMargins(6, 0, 6, 0)
+        self.setFixedWidth(96)
 
     def stepBy(self, steps: int) -> None:
         """Go to the next step, or to one further on."""

@@ -10,7 +10,7 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "What the run and its folder are called."),
     ),
     "seed": (
-        QT_TRANSLATE_NOOP("Recipe", "Seed of chance"),
+        QT_TRANSLATE_NOOP("Recipe", "Random seed"),
         QT_TRANSLATE_NOOP(
             "Recipe", "Every random choice follows from it; another number gives another run of the same kind."
         ),
@@ -38,7 +38,7 @@ _WORDS = {
         ),
     ),
     "method.layer_selection": (
-        QT_TRANSLATE_NOOP("Recipe", "Layers to keep"),
+        QT_TRANSLATE_NOOP("Recipe", "Which layers to keep"),
         QT_TRANSLATE_NOOP("Recipe", "Which of the teacher's layers the student begins with."),
     ),
     "method.hidden_reduction": (
@@ -139,6 +139,8 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "The model's width divided by the adapter's; “auto” goes by the model's width."),
     ),
 }
+ZERO_IS_AUTOMATIC = {"schedule.evaluate_every"}
+"""Keys whose 0 leaves it to the run."""
 _GROUPS = {
     "method": QT_TRANSLATE_NOOP("Recipe", "How it is made smaller"),
     "schedule": QT_TRANSLATE_NOOP("Recipe", "How long it learns, and on what"),

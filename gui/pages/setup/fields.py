@@ -8,9 +8,11 @@ from typing import Any
 from PySide6.QtCore import QLocale, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from core.errors import Fault
 from core.rules import Choice, Number, Refused, Rule, Several
-from gui.pages.setup.field_words import help_of, label_of, term_of
+from gui.pages.setup.field_words import ZERO_IS_AUTOMATIC, help_of, label_of, term_of
 from gui.pages.setup.section import plain_label
+from gui.text import count
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
 
@@ -20,6 +22,8 @@ class FieldControl(QWidget):
 
     changed = Signal(object)
     """The value set; None for the default."""
+    judged = Signal()
+    """What was typed turned out to be wrong, or no longer is."""
 
     def __init__(self, key: str, rule: Rule, parent: QWidget) -> None:
         """`key` is the one that its words are found by, such as "schedule.threads" or "tasks.epochs"."""
@@ -27,6 +31,8 @@ class FieldControl(QWidget):
         self.key = key
         self._rule = rule
         self._shown: tuple[Any, Any] | None = None
+        self.fault: Fault | None = None
+        """Why what was typed can't be used; then what was set before still is."""
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
@@ -52,14 +58,19 @@ class FieldControl(QWidget):
         if self._shown == (value, default):
             return
         self._shown = (value, default)
-        usual = self.tr("default: {}").format(_written(default)) if default is not None else self.tr("default")
+        usual = self.tr("default: {}").format(self._usual(default)) if default is not None else self.tr("default")
         if isinstance(self.editor, QComboBox):
             self.editor.setItemText(0, usual)
             self.editor.setCurrentIndex(0 if value is None else self.editor.findText(str(value)))
         else:
             self.editor.setPlaceholderText(usual)
             self.editor.setText("" if value is None else _written(value))
-        self._tell_wrong("")
+        self._judge(None)
+
+    def _usual(self, default: Any) -> str:
+        if self.key in ZERO_IS_AUTOMATIC and default == 0:
+            return self.tr("automatic")
+        return count(default) if type(default) is int else _written(default)
 
     def _on_choice(self, index: int) -> None:
         self._set(None if index == 0 else self.editor.itemText(index))
@@ -67,29 +78,37 @@ class FieldControl(QWidget):
     def _on_text(self) -> None:
         text = self.editor.text().strip()
         if not text:
-            self._tell_wrong("")
+            self._judge(None)
             self._set(None)
             return
         try:
             value = self._rule.read(label_of(self.key), _parsed(text, self._rule))
         except Refused as refused:
-            self._tell_wrong(f"{refused.fault.problem} {refused.fault.hint}")
+            self._judge(refused.fault.about(self.key))
             return
-        self._tell_wrong("")
+        self._judge(None)
         self._set(value)
 
     def _set(self, value: Any) -> None:
         if self._shown is None or value != _as_tuple(self._shown[0]):
             self.changed.emit(value)
 
-    def _tell_wrong(self, text: str) -> None:
+    def _judge(self, fault: Fault | None) -> None:
+        if fault == self.fault:
+            return
+        self.fault = fault
+        text = f"{fault.problem} {fault.hint}" if fault else ""
         self._wrong.setText(text)
         self._wrong.setVisible(bool(text))
         self.editor.setAccessibleDescription(text)
+        self.judged.emit()
 
 
 class FieldForm(QWidget):
-    """Fields in two columns, each under its words."""
+    """Fields in columns, each under its words."""
+
+    judged = Signal()
+    """What was typed into a field turned out to be wrong, or no longer is."""
 
     def __init__(
         self,
@@ -115,6 +134,7 @@ class FieldForm(QWidget):
             control = FieldControl(key, rule, self)
             label.setBuddy(control.editor)
             control.changed.connect(lambda value, key=key: self._write(key, value))
+            control.judged.connect(self.judged)
             self.controls[key] = control
             term = QLabel(term_of(key), self)
             set_role(term, "small")
@@ -128,6 +148,11 @@ class FieldForm(QWidget):
         for column in range(columns):
             grid.setColumnStretch(column, 1)
         self.refresh()
+
+    @property
+    def wrong(self) -> list[FieldControl]:
+        """The fields that hold something that can't be used."""
+        return [control for control in self.controls.values() if control.fault is not None]
 
     def refresh(self) -> None:
         """Show what is set."""

@@ -133,6 +133,7 @@ class LanguageSection(Section):
             if asked[0] != former[0]:
                 self.facts = None
             self._look.ask(partial(_facts_of, *asked))
+            self._mark_chosen()
             if self.is_open and asked[1] != former[1]:
                 self._find()
         if not self.is_ready:
@@ -166,7 +167,6 @@ class LanguageSection(Section):
 
     def _show_found(self, found: tuple[LanguageFacts, ...]) -> None:
         self.list.clear()
-        chosen = self.draft.value("language.code")
         for facts in found:
             entry = facts.entry
             tasks = dict.fromkeys(kind_name(data.kind) for data in facts.tasks)
@@ -183,10 +183,14 @@ class LanguageSection(Section):
             item.setData(0, _CODE, entry.code)
             item.setToolTip(0, plain_tip(", ".join(entry.other_names)))
             self.list.addTopLevelItem(item)
-            if entry.code == chosen:
-                self.list.setCurrentItem(item)
+        self._mark_chosen()
         self._show_note(bool(found))
         self.listed.emit()
+
+    def _mark_chosen(self) -> None:
+        chosen = self.draft.value("language.code")
+        items = map(self.list.topLevelItem, range(self.list.topLevelItemCount()))
+        self.list.setCurrentItem(next((item for item in items if item.data(0, _CODE) == chosen), None))
 
     def _show_note(self, found: bool) -> None:
         text = ""
@@ -228,8 +232,9 @@ class LanguageSection(Section):
             found = find_languages(self.field.text(), 1)
             if found:
                 self.choose(found[0].code)
+            self._find()
         else:
-            self.choose((self.list.currentItem() or self.list.topLevelItem(0)).data(0, _CODE))
+            self.choose(self.list.topLevelItem(0).data(0, _CODE))
 
     def _on_item(self, item: QTreeWidgetItem) -> None:
         self.choose(item.data(0, _CODE))

@@ -11,7 +11,7 @@ from core.recipe import Corpus, Method, Recipe, Schedule, Targets
 from core.rules import Rule
 from gui.draft import Draft
 from gui.pages.setup.field_words import group_of, label_of
-from gui.pages.setup.fields import FieldForm
+from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.section import Section
 from gui.targets import AXES
 from gui.theme import set_role
@@ -55,8 +55,14 @@ class MoreSection(Section):
             set_role(heading, "strong")
             self.body.addWidget(heading)
             form = FieldForm(entries, self._read, self.draft.set, self)
+            form.judged.connect(self.judged)
             self._forms.append(form)
             self.body.addWidget(form)
+
+    @property
+    def wrong(self) -> list[FieldControl]:
+        """The fields that hold something that can't be used."""
+        return [control for form in self._forms for control in form.wrong]
 
     def refresh(self) -> None:
         """Show what the draft holds."""

@@ -18,7 +18,7 @@ from gui.pages.setup.header import Header
 from gui.pages.setup.language import LanguageFacts, LanguageSection
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.more import MoreSection
-from gui.pages.setup.section import Section
+from gui.pages.setup.section import Section, merged
 from gui.pages.setup.target import TargetSection, estimate_words
 from gui.pages.setup.tasks import TasksSection
 from gui.pages.setup.teacher import TeacherSection
@@ -26,11 +26,13 @@ from gui.settings import SettingsFile
 from gui.text import count
 from gui.theme import SPACE, set_role
 from gui.widgets.elided import ElidedLabel
-from gui.widgets.problem import ProblemCard
+from gui.widgets.problem import Action, ProblemCard
 
 _RECIPES = "*.toml"
 _REVEAL_MILLISECONDS = 1500
 """How long a part that was opened may take to get its full size."""
+_AROUND_FIELD = 60
+"""How much is shown above and below a field that is scrolled to: its words among it."""
 
 
 class SetupPage(QWidget):
@@ -45,9 +47,9 @@ class SetupPage(QWidget):
         self.setAccessibleName(self.tr("Set up"))
         self.draft = draft
         self._found: tuple[Fault, ...] = ()
-        self._shown: tuple[Fault, ...] = ()
         self._pressed = False
-        self._revealed: Section | None = None
+        self._to_mend = 0
+        self._revealed: QWidget | None = None
         self._scrolled = 0
         self._reveal_timer = QTimer(self, singleShot=True, interval=_REVEAL_MILLISECONDS)
         self._reveal_timer.timeout.connect(self._end_reveal)
@@ -91,6 +93,7 @@ class SetupPage(QWidget):
         for section in self.sections.values():
             section.toggled.connect(partial(self._on_toggled, section))
             section.next_wanted.connect(partial(self._go_on, section))
+            section.judged.connect(self._on_judged)
             cards.addWidget(section)
         cards.addStretch()
         self.scroll = QScrollArea(self)
@@ -162,13 +165,16 @@ class SetupPage(QWidget):
         return {"recipe": self.draft.to_toml(), "base": str(self.draft.base)}
 
     def _show_faults(self) -> None:
-        self._shown = tuple(dict.fromkeys((*self.draft.faults, *self._found)))
+        found = tuple(dict.fromkeys((*self.draft.faults, *self._found)))
         placed: dict[str, list[Fault]] = {name: [] for name in self.sections}
-        for fault in self._shown:
+        for fault in found:
             table = fault.key.partition(".")[0].partition("[")[0]
             placed[table if table in placed else "more"].append(fault)
+        self._to_mend = 0
         for name, section in self.sections.items():
-            section.show_faults(placed[name])
+            faults = [*placed[name], *(control.fault for control in section.wrong)]
+            section.show_faults(faults)
+            self._to_mend += len(merged(faults))
 
     def _show_state(self) -> None:
         missing = [self.sections[key.partition(".")[0]].title for key in self.draft.missing]
@@ -176,8 +182,11 @@ class SetupPage(QWidget):
         role = ""
         if missing:
             text = self.tr("Still to choose: {}.").format(", ".join(missing))
-        elif self._shown and not self._pressed:
-            number = len(self._shown)
+            wrong = [section.title for section in self.sections.values() if section.has_faults]
+            if wrong:
+                text += " " + self.tr("To mend: {}.").format(", ".join(wrong))
+        elif self._to_mend and not self._pressed:
+            number = self._to_mend
             one, many = (
                 self.tr("1 thing to mend before it can start."),
                 self.tr("{} things to mend before it can start."),
@@ -200,7 +209,15 @@ class SetupPage(QWidget):
     def open_recipe(self, path: Path) -> None:
         """Take up a recipe file, or tell what is wrong with it."""
         faults = self.draft.load(path)
-        self.file_problems.show_faults(faults)
+        if faults:
+            said = "\n".join(f"{fault.problem} {fault.hint}".strip() for fault in faults)
+            self._tell(self.tr("{} can't be opened; the set-up is as it was.").format(path.name), said)
+        else:
+            self.file_problems.hide()
+
+    def _tell(self, problem: str, hint: str) -> None:
+        close = Action(self.tr("Close"), self.file_problems.hide, self.tr("Put this message away."))
+        self.file_problems.show_trouble(problem, hint, close)
 
     def _open_recipe(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, self.tr("Open a recipe"), str(self.draft.base), self._kinds())
@@ -219,15 +236,21 @@ class SetupPage(QWidget):
             self.draft.save(path)
         except OSError as error:
             problem = self.tr("{} can't be written: {}.").format(path, error.strerror)
-            self.file_problems.show_faults([Fault(problem, self.tr("Choose another folder."))])
+            self._tell(problem, self.tr("Choose another folder."))
 
     def _kinds(self) -> str:
         return self.tr("Recipes") + f" ({_RECIPES})"
 
+    def _on_judged(self) -> None:
+        self._pressed = False
+        self._show_faults()
+        self._show_state()
+
     def _on_compress(self) -> None:
+        self.button.setFocus()  # a field that is being typed into is finished by it, by the shortcut too
         if self._is_stale and not self._check.busy:
             self._look_again()
-        if self.draft.faults:
+        if self.draft.faults or any(section.wrong for section in self.sections.values()):
             self._go_to_faults()
         elif self._check.busy:
             self._pressed = True  # what is found decides
@@ -241,10 +264,17 @@ class SetupPage(QWidget):
         return bool(self._found or self.draft.teacher_faults)
 
     def _go_to_faults(self) -> None:
-        section = next(section for section in self.sections.values() if section.has_faults)
+        # What was typed is known to be wrong now; a fault that the check found may be mended.
+        faulty = sorted((part for part in self.sections.values() if part.has_faults), key=lambda part: not part.wrong)
+        section = faulty[0]
         section.open()
-        self._scroll_to(section)
-        section.focus_first()
+        if section.wrong:
+            field = section.wrong[0]
+            field.editor.setFocus()
+            self._show_whole(field)
+        else:
+            section.focus_first()
+            self._show_whole(section)
 
     def _on_toggled(self, section: Section, opened: bool) -> None:
         if not opened:
@@ -254,19 +284,28 @@ class SetupPage(QWidget):
         for other in self.sections.values():
             if other is not section and other is not self.target:
                 other.open(False)
-        # Only when the layout has made room can it be scrolled to.
-        self._revealed, self._scrolled = section, self.scroll.verticalScrollBar().value()
-        self._reveal_timer.start()
+        self._show_whole(section)
 
     def _go_on(self, section: Section) -> None:
-        parts = [part for part in self.sections.values() if part not in (self.target, self.more)]
+        parts = list(self.sections.values())
         section.open(False)
-        following = parts[parts.index(section) + 1 :]
-        wanted = next((part for part in (*following, *parts) if not part.is_ready), None)
-        if wanted is not None:
-            wanted.open()
+        following = next(part for part in parts[parts.index(section) + 1 :] if self._can_go_on_to(part))
+        if following is self.more:
+            following.button.setFocus()  # beginners can leave it alone
         else:
-            self.button.setFocus()
+            following.open()
+            following.focus_first()
+        self._show_whole(following)
+
+    def _can_go_on_to(self, part: Section) -> bool:
+        """The target can only be set where the teacher's sizes are known."""
+        return part is not self.target or self.draft.sizes is not None
+
+    def _show_whole(self, widget: QWidget) -> None:
+        """Scroll to a part or a field; to one that was just opened once the layout has made room."""
+        self._scroll_to(widget)
+        self._revealed, self._scrolled = widget, self.scroll.verticalScrollBar().value()
+        self._reveal_timer.start()
 
     def _reveal(self) -> None:
         """A part that was just opened has got its room, or more of it."""
@@ -279,9 +318,12 @@ class SetupPage(QWidget):
         self._reveal()
         self._revealed = None
 
-    def _scroll_to(self, section: Section) -> None:
+    def _scroll_to(self, widget: QWidget) -> None:
+        if not isinstance(widget, Section):
+            self.scroll.ensureWidgetVisible(widget, 0, _AROUND_FIELD)
+            return
         bar, view = self.scroll.verticalScrollBar(), self.scroll.viewport().height()
-        top, bottom = section.y(), section.y() + section.height()
+        top, bottom = widget.y(), widget.y() + widget.height()
         if top < bar.value() or bottom > bar.value() + view:
             bar.setValue(top)  # to the top, as it may still grow
 
@@ -303,7 +345,7 @@ class SetupPage(QWidget):
         self._found = faults
         self._show_faults()
         self._show_state()
-        if pressed and self._shown:
+        if pressed and self._to_mend:
             self._go_to_faults()
         elif pressed:
             self.compress_requested.emit(self.draft.to_toml(), self.draft.base)

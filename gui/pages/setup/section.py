@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPalette
@@ -15,7 +16,18 @@ from gui.theme import SPACE, set_role, theme
 from gui.widgets.elided import ElidedLabel
 from gui.widgets.problem import ProblemCard
 
+if TYPE_CHECKING:  # it takes its labels from here
+    from gui.pages.setup.fields import FieldControl
+
 _MARK = 16
+
+
+def merged(faults: Sequence[Fault]) -> list[Fault]:
+    """Faults that one thing mends, told as one: those with the same hint."""
+    by_hint: dict[str, list[str]] = {}
+    for number, fault in enumerate(faults):
+        by_hint.setdefault(fault.hint or f"\0{number}", []).append(fault.problem)
+    return [Fault("\n".join(problems), "" if hint[0] == "\0" else hint) for hint, problems in by_hint.items()]
 
 
 class Section(QFrame):
@@ -24,6 +36,8 @@ class Section(QFrame):
     toggled = Signal(bool)
     """Opened, or closed."""
     next_wanted = Signal()
+    judged = Signal()
+    """What was typed into a field turned out to be wrong, or no longer is (see `wrong`)."""
 
     def __init__(self, number: str, name: str, draft: Draft, *, always_open: bool = False) -> None:
         """`name` is its key among the recipe's tables, and part of its object name."""
@@ -31,6 +45,7 @@ class Section(QFrame):
         self.draft = draft
         self.title = ""
         self._faults: tuple[Fault, ...] = ()
+        self._calm = "none"  # its mark while nothing is wrong
         self.setObjectName(f"section-{name}")
         set_role(self, "card")
         self._mark = _Mark(self)
@@ -86,8 +101,13 @@ class Section(QFrame):
 
     @property
     def is_ready(self) -> bool:
-        """Whether it holds all that a recipe needs of it."""
+        """Whether what it is about is chosen."""
         return True
+
+    @property
+    def wrong(self) -> list[FieldControl]:
+        """The fields that hold something that can't be used, and so isn't in the draft."""
+        return []
 
     def open(self, opened: bool = True) -> None:
         """Show or hide its controls."""
@@ -107,12 +127,13 @@ class Section(QFrame):
     def end(self) -> None:
         """End what it has under way."""
 
-    def set_summary(self, text: str, *, todo: bool = False) -> None:
-        """What it holds in a line, or what is to do."""
+    def set_summary(self, text: str, *, todo: bool = False, unchecked: bool = False) -> None:
+        """What it holds in a line, or what is to do; `unchecked`: nobody knows yet whether it can be used."""
         if text != self._summary.text():
             self._summary.setText(text)
         set_role(self._summary, "note" if todo else "")
-        self._mark.show_state("none" if todo else "warning" if self._faults else "check")
+        self._calm = "none" if todo else "unchecked" if unchecked else "check"
+        self._show_mark()
         self.setAccessibleDescription(text)
         self._name_button()
 
@@ -120,9 +141,8 @@ class Section(QFrame):
         """Tell of what is wrong in it, until it is told anew."""
         if tuple(faults) != self._faults:
             self._faults = tuple(faults)
-            self.problems.show_faults(faults)
-            if self._mark.state != "none" or faults:
-                self._mark.show_state("warning" if faults else "check")
+            self.problems.show_faults(merged(faults))
+            self._show_mark()
 
     @property
     def has_faults(self) -> bool:
@@ -130,15 +150,20 @@ class Section(QFrame):
         return bool(self._faults)
 
     def focus_first(self) -> None:
-        """Give the focus to its first control."""
-        widgets = self.content.findChildren(QWidget)
-        first = next((widget for widget in widgets if widget.focusPolicy() & Qt.FocusPolicy.TabFocus), self.button)
-        first.setFocus()
+        """Give the focus to its first control that can have it."""
+        takes = (
+            widget
+            for widget in self.content.findChildren(QWidget)
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+            and widget.isEnabled()
+            and widget.isVisibleTo(self.content)
+        )
+        next(takes, self.button).setFocus()
 
     def add_next(self) -> None:
         """Add the button that goes on to the next part, at the body's end."""
         button = QPushButton(self.tr("Next"), self)
-        button.setToolTip(self.tr("Close this part and open the next one that needs something."))
+        button.setToolTip(self.tr("Close this part and go on to the next one."))
         button.clicked.connect(self.next_wanted)
         row = QHBoxLayout()
         row.addStretch()
@@ -147,6 +172,9 @@ class Section(QFrame):
 
     def _toggle(self) -> None:
         self.open(not self.is_open)
+
+    def _show_mark(self) -> None:
+        self._mark.show_state("warning" if self._faults else self._calm)
 
     def _name_button(self) -> None:
         text = self.tr("Close") if self.is_open else self.tr("Change") if self.is_ready else self.tr("Choose")
@@ -157,16 +185,18 @@ class Section(QFrame):
 
 
 class _Mark(QLabel):
-    """A tick, a warning or nothing, in the theme's colours."""
+    """A tick, a warning, a question mark or nothing, in the theme's colours."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.state = "none"
         self.setFixedSize(_MARK, _MARK)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        set_role(self, "note")
         theme().changed.connect(self._draw)
 
     def show_state(self, state: str) -> None:
-        """`state` is "check", "warning" or "none"."""
+        """`state` is "check", "warning", "unchecked" or "none"."""
         if state != self.state:
             self.state = state
             self._draw()
@@ -175,12 +205,15 @@ class _Mark(QLabel):
         names = {
             "check": self.tr("Complete"),
             "warning": self.tr("Something is wrong here"),
+            "unchecked": self.tr("Not checked yet"),
             "none": self.tr("Not yet complete"),
         }
         self.setAccessibleName(names[self.state])
         self.setToolTip(names[self.state])
         if self.state == "none":
             self.clear()
+        elif self.state == "unchecked":
+            self.setText("?")
         else:
             role = QPalette.ColorRole.Accent if self.state == "check" else QPalette.ColorRole.BrightText
             self.setPixmap(icon(self.state, role).pixmap(_MARK, _MARK))

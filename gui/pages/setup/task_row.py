@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from core.errors import Fault
@@ -14,7 +14,7 @@ from core.recipe import Task
 from core.tasks.kinds import KINDS, METHODS
 from gui.draft import Draft
 from gui.icons import icon
-from gui.pages.setup.fields import FieldForm
+from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import plain_label
 from gui.text import count, kind_name
@@ -28,6 +28,9 @@ _SHOWN_LABELS = 8
 
 class TaskRow(QFrame):
     """The draft's task of one index."""
+
+    judged = Signal()
+    """What was typed into a field of its settings turned out to be wrong, or no longer is."""
 
     def __init__(self, draft: Draft, index: int, parent: QWidget) -> None:
         super().__init__(parent)
@@ -81,6 +84,11 @@ class TaskRow(QFrame):
         self._rows.addLayout(row)
         self._rows.addWidget(self.counts)
 
+    @property
+    def wrong(self) -> list[FieldControl]:
+        """The fields of its settings that hold something that can't be used."""
+        return self._form.wrong if self._form is not None else []
+
     def end(self) -> None:
         """End what is under way."""
         self._job.forget()
@@ -127,6 +135,7 @@ class TaskRow(QFrame):
                 (f"tasks.{entry.name}", entry.metadata["rule"]) for entry in fields(Task) if entry.name not in _IN_ROW
             ]
             self._form = FieldForm(entries, self._read, self._write, self, columns=4)
+            self._form.judged.connect(self.judged)
             self._rows.addWidget(self._form)
         self._form.setVisible(shown)
 

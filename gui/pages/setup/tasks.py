@@ -13,6 +13,7 @@ from core.tasks.kinds import KINDS
 from gui.draft import Draft
 from gui.icons import icon
 from gui.pages.setup.corpus import fill_menu
+from gui.pages.setup.fields import FieldControl
 from gui.pages.setup.language import LanguageFacts
 from gui.pages.setup.section import Section, plain_label
 from gui.pages.setup.task_row import TaskRow
@@ -32,6 +33,16 @@ class TasksSection(Section):
         self.rows: list[TaskRow] = []
         self._known: tuple[KnownData, ...] = ()
         self._build()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a task; a recipe can do without."""
+        return bool(self.draft.tasks)
+
+    @property
+    def wrong(self) -> list[FieldControl]:
+        """The fields of the tasks' settings that hold something that can't be used."""
+        return [control for row in self.rows for control in row.wrong]
 
     def _build(self) -> None:
         self.about = plain_label("note", self)
@@ -87,6 +98,7 @@ class TasksSection(Section):
             self.rows.pop().leave(self)
         while len(self.rows) < len(tasks):
             row = TaskRow(self.draft, len(self.rows), self)
+            row.judged.connect(self.judged)
             self.rows.append(row)
             self.body.addWidget(row)
         for row in self.rows:

@@ -51,6 +51,7 @@ class TeacherSection(Section):
         self._settings = settings
         self._rows: tuple[Row, ...] = ()
         self._read = ""
+        self._typed = ""
         self._found: dict[str, Any] = {}
         self._listing = Lookup(self)
         self._listing.found.connect(self._show_rows)
@@ -61,8 +62,8 @@ class TeacherSection(Section):
 
     @property
     def is_ready(self) -> bool:
-        """Whether a teacher is chosen."""
-        return bool(self.draft.value("teacher.model"))
+        """Whether a teacher is chosen, and nothing is known against it."""
+        return bool(self.draft.value("teacher.model")) and not self.draft.teacher_faults
 
     def _build(self) -> None:
         self.list = QTreeWidget(self)
@@ -161,7 +162,9 @@ class TeacherSection(Section):
                 self.tr("Choose the model to make smaller. The sample is a quick way to look around."), todo=True
             )
         else:
-            self.set_summary(self._line(model))
+            self.set_summary(self._line(model), unchecked=self._is_unchecked)
+            if model == self._typed and self.draft.sizes is not None:
+                self._forget_typed()  # only a name that can be used: another can still be mended there
         self.facts.setText(self._facts_line(model))
         self.facts.setVisible(bool(self.facts.text()))
         self._show_adapt(model)
@@ -177,6 +180,11 @@ class TeacherSection(Section):
 
     # -- what is shown -------------------------------------------------------------------------------------------
 
+    @property
+    def _is_unchecked(self) -> bool:
+        """Whether only the run will tell what the teacher is."""
+        return self.draft.sizes is None and not self.draft.teacher_faults
+
     def _line(self, model: str) -> str:
         known = known_teacher(model)
         title = known.title if known else self.tr("Built-in sample") if model == "sample" else short_name(model)
@@ -187,6 +195,10 @@ class TeacherSection(Section):
             parts.append(megabytes(size.teacher.megabytes))
         elif self.draft.looking:
             parts.append(self.tr("looking at it…"))
+        elif self.draft.teacher_faults:
+            parts.append(self.tr("can't be used"))
+        elif self._is_unchecked:
+            parts.append(self.tr("not checked yet"))
         if self._read:
             parts.append(self._read)
         return " · ".join(parts)
@@ -206,7 +218,7 @@ class TeacherSection(Section):
         if row is not None and not row.here:
             size = megabytes(row.megabytes)
             parts.append(self.tr("It is downloaded when the run starts: about {}.").format(size))
-        elif sizes is None and not self.draft.teacher_faults:
+        elif self._is_unchecked:
             parts.append(
                 self.tr(
                     "It is downloaded when the run starts; only then it shows how large it is, and whether it exists."
@@ -284,8 +296,14 @@ class TeacherSection(Section):
     def _use_name(self) -> None:
         text = self.name.text().strip().strip('"')
         if text:
+            self._typed = text
             self.choose(text)
+            self.refresh()  # it may be the teacher already
+
+    def _forget_typed(self) -> None:
+        if self.name.text().strip().strip('"') == self._typed:
             self.name.clear()
+        self._typed = ""
 
     def _browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, self.tr("Choose the folder that the model was saved in"))
