@@ -201,6 +201,7 @@ def test_a_name_that_looks_like_rich_text_is_shown_as_it_is(driver: Driver) -> N
 
 
 def test_runs_are_listed_and_opened(driver: Driver, tmp_path: Path) -> None:
+    assert not driver.find("list-runs").isVisible() and not driver.find("button-open-run").isVisible()
     folder = driver.runs / "old"
     folder.mkdir(parents=True)
     (folder / "status.json").write_text('{"state": "stopped", "stage": "layers"}', encoding="utf-8")

@@ -46,7 +46,7 @@ class StartPage(QWidget):
         self.setAccessibleName(self.tr("Start"))
         self._runs, self.others = runs, tuple(others)
         self._recent = RecentRuns()
-        self._shown: list[RecentRun] = []
+        self._shown: list[RecentRun] | None = None
         self._timer = QTimer(self, interval=_LOOK_MILLISECONDS)
         self._timer.timeout.connect(self.look)
 
@@ -89,7 +89,7 @@ class StartPage(QWidget):
         found = self._recent.look(self._runs, self.others)
         if found == self._shown:
             return
-        if [run.folder for run in found] != [run.folder for run in self._shown]:
+        if [run.folder for run in found] != [run.folder for run in self._shown or ()]:
             self._fill(found)
         self._shown = found
         for row, run in enumerate(found):
