@@ -35,7 +35,7 @@ from gui.widgets.strip import StageStrip
 from gui.worker import Phase
 
 _MOST_WARNINGS = 2
-_DRAW_MILLISECONDS = 120
+_DRAW_MILLISECONDS = 200
 
 
 class RunPage(QWidget):

@@ -24,6 +24,7 @@ class ParametersPlot(PlotPanel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._names: list[str] = []
+        self._drawn: list[Size] | None = None
         super().__init__(
             "plot-parameters",
             translate("ParametersPlot", "Size"),
@@ -40,6 +41,9 @@ class ParametersPlot(PlotPanel):
     def show_model(self, model: RunModel) -> None:
         """Show what the model holds."""
         sizes = list(model.sizes.values())
+        if sizes == self._drawn:
+            return  # it changes only at the end of a stage
+        self._drawn = sizes
         self._names = [
             translate("ParametersPlot", "Teacher") if size.stage == "teacher" else stage_name(size.stage)
             for size in sizes
