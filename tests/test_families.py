@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import FAMILY_TYPES
+from conftest import FAMILY_TYPES, build
+from safetensors.torch import load_file, save_file
 
 from core.compression.cutting import cut
 from core.errors import InputError
 from core.families import FAMILIES, family_of
 from core.families.heads import resolve_heads
-from core.models import LanguageModel, tensors_of
+from core.models import LanguageModel, load, read_config, save, tensors_of
 
 BERT = {"model_type": "bert", "num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12,
         "intermediate_size": 3072, "vocab_size": 119547, "max_position_embeddings": 512,
@@ -28,7 +31,8 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_every_model_type_has_exactly_one_table() -> None:
-    assert sorted(name for family in FAMILIES for name in family.model_types) == sorted(FAMILY_TYPES)
+    types = [name for family in FAMILIES for name in family.model_types]
+    assert sorted(types) == sorted([*FAMILY_TYPES, "modernbert"])  # whose tests are in test_modernbert
 
 
 def test_the_table_names_every_tensor_with_its_shape(lm: LanguageModel) -> None:
@@ -106,6 +110,35 @@ def test_a_cut_of_the_vocabulary_keeps_the_logits_of_the_kept_tokens(lm: Languag
     mask = torch.ones_like(ids)
     expected = lm.model(kept[ids], attention_mask=mask).logits[..., kept]
     torch.testing.assert_close(small.model(ids, attention_mask=mask).logits, expected)
+
+
+def test_weights_that_the_configuration_leaves_out_are_refused(lm: LanguageModel, tmp_path: Path) -> None:
+    save(lm, tmp_path)
+    layers = lm.family.config_keys["layers"]
+    (tmp_path / "config.json").write_text(json.dumps(read_config(tmp_path) | {layers: 3}))
+    with pytest.raises(InputError, match=r"don't fit its config.json: .*layer\.3\."):
+        load(tmp_path)
+
+
+def test_what_the_table_does_not_name_is_no_fault(lm: LanguageModel, tmp_path: Path) -> None:
+    save(lm, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    extra = {
+        f"{lm.family.encoder}.pooler.dense.weight": torch.zeros(24, 24),
+        "cls.seq_relationship.bias": torch.zeros(2),
+    }
+    save_file(weights | extra, tmp_path / "model.safetensors", {"format": "pt"})
+    again, has_head = load(tmp_path)
+    assert has_head
+    assert all(torch.equal(tensor, tensors_of(again)[name]) for name, tensor in tensors_of(lm).items())
+
+
+@pytest.mark.parametrize("change", [{"pad_token_id": 50}, {"hidden_act": "nothing"}, {"hidden_act": 3}])
+def test_a_configuration_that_transformers_refuses_is_told(change: dict[str, object], tmp_path: Path) -> None:
+    save(build("bert", tied=True), tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(read_config(tmp_path) | change))
+    with pytest.raises(InputError, match=r"can't use the config.json in"):
+        load(tmp_path)
 
 
 def test_an_unknown_architecture_is_refused_with_those_that_work() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import InputError
-from core.families import bert, distilbert, xlm_roberta
-from core.families.table import PARTS, Axis, Family, Part, Sizes, Tensor
+from core.families import bert, distilbert, modernbert, xlm_roberta
+from core.families.table import PARTS, REDUCIBLE, Axis, Family, Part, Reducible, Sizes, Tensor
 
-__all__ = ["FAMILIES", "PARTS", "Axis", "Family", "Part", "Sizes", "Tensor", "family_of"]
+__all__ = ["FAMILIES", "PARTS", "REDUCIBLE", "Axis", "Family", "Part", "Reducible", "Sizes", "Tensor", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (bert.FAMILY, xlm_roberta.FAMILY, distilbert.FAMILY)
+FAMILIES: tuple[Family, ...] = (bert.FAMILY, xlm_roberta.FAMILY, distilbert.FAMILY, modernbert.FAMILY)
 
 
 def family_of(config: Mapping[str, Any]) -> Family:

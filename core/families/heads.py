@@ -59,8 +59,9 @@ def resolve_heads(teacher: Sizes, hidden: int, heads: int | None, method: str) -
 
 
 def allowed_hidden_sizes(teacher: Sizes, heads: int | None, method: str) -> list[int]:
-    """The hidden sizes for which there is a number of heads, ascending; see `resolve_heads`."""
-    return [size for size in range(1, teacher.hidden + 1) if _choose(teacher, size, heads, method) is not None]
+    """The hidden sizes that can be had and for which there is a number of heads, ascending; see `resolve_heads`."""
+    least = teacher.hidden if "hidden" in teacher.fixed else 1
+    return [size for size in range(least, teacher.hidden + 1) if _choose(teacher, size, heads, method) is not None]
 
 
 def _allowed(teacher: Sizes, hidden: int) -> list[int]:

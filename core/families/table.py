@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.errors import InputError
 
-Axis = Literal["vocabulary", "hidden", "heads", "feed_forward", "positions", "types"]
+Axis = Literal[
+    "vocabulary", "hidden", "heads", "query_key_value", "feed_forward", "gated_feed_forward", "positions", "types"
+]
+Reducible = Literal["layers", "feed_forward", "hidden", "vocabulary"]
+REDUCIBLE: tuple[Reducible, ...] = ("layers", "feed_forward", "hidden", "vocabulary")
+"""The sizes that a student may have less of; heads follow the hidden size."""
+_MADE_OF: Mapping[Axis, tuple[str, int]] = {
+    "heads": ("hidden", 1),
+    "query_key_value": ("hidden", 3),
+    "gated_feed_forward": ("feed_forward", 2),
+}
+"""Axes whose length is another size, so many times."""
 Part = Literal["embeddings", "attention", "feed_forward", "head"]
 PARTS: tuple[Part, ...] = ("embeddings", "attention", "feed_forward", "head")
 
@@ -27,10 +38,19 @@ class Sizes:
     types: int
     tied: bool
     """Whether the output embedding is the input embedding."""
+    switches: frozenset[str] = frozenset()
+    """Keys of config.json that are on, of those that some tensors depend on."""
+    fixed: frozenset[Reducible] = frozenset()
+    """Sizes that can't be made smaller in a model of this architecture; see `Family.fixed`."""
 
     def along(self, axis: Axis) -> int:
-        """Length of a tensor's axis; `heads` are the heads' widths laid side by side."""
-        return self.hidden if axis == "heads" else int(getattr(self, axis))
+        """Length of a tensor's axis.
+
+        `heads` are the heads' widths laid side by side, `query_key_value` three times that in one matrix;
+        `gated_feed_forward` are the feed-forward units followed by their gates.
+        """
+        size, times = _MADE_OF.get(axis, (axis, 1))
+        return times * int(getattr(self, size))
 
     @property
     def head_width(self) -> int:
@@ -45,6 +65,10 @@ class Tensor:
     name: str
     axes: tuple[Axis, ...]
     part: Part
+    switch: str | None = None
+    """Key of config.json that must be on for a model to have it; None: every model has it."""
+    first_layer: int = 0
+    """The first layer that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +88,15 @@ class Family:
     """The word embedding's module."""
     layer: str
     """A layer's module."""
-    query: str
-    key: str
-    value: str
+    query: str | None
+    key: str | None
+    value: str | None
+    """None where one matrix makes query, key and value."""
     attention_output: str
     feed_forward_in: str
     feed_forward_out: str
-    feed_forward_norm: str
-    """The LayerNorm that closes a layer's feed-forward block, its residual added."""
+    feed_forward_norm: str | None
+    """The LayerNorm that closes a layer's feed-forward block, its residual added; None where layers end without one."""
     transform: tuple[str, ...]
     """The head's modules that carry parameters from hidden state to decoder, in order: dense, LayerNorm."""
     decoder: str
@@ -79,6 +104,10 @@ class Family:
     """Key of config.json that names the head's activation; None: GELU whatever it says."""
     position_offset: int
     """Position of a text's first token; -1: the pad token's id plus one (RoBERTa)."""
+    switches: Mapping[str, bool] = field(default_factory=dict)
+    """Key of config.json that some tensors depend on → what transformers takes where config.json doesn't say."""
+    fixed: frozenset[Reducible] = frozenset()
+    """Sizes that can't be made smaller (yet); a recipe that asks for it is refused."""
 
     @property
     def transform_weight(self) -> str:
@@ -99,7 +128,9 @@ class Family:
                 f"config.json says {values['heads']} heads, which doesn't divide the hidden size {values['hidden']}.",
                 hint="Take config.json from the model that the weights belong to.",
             )
-        return Sizes(**values, tied=bool(config.get("tie_word_embeddings", True)))
+        on = {key for key, default in self.switches.items() if _read_switch(config, key, default)}
+        tied = bool(config.get("tie_word_embeddings", True))
+        return Sizes(**values, tied=tied, switches=frozenset(on), fixed=self.fixed)
 
     def config_changes(self, sizes: Sizes) -> dict[str, int]:
         """The entries of config.json that say these sizes."""
@@ -110,8 +141,10 @@ class Family:
         for tensor in self.tensors:
             if (sizes.tied and tensor.name in self.tied) or 0 in self.shape(tensor, sizes):
                 continue
+            if tensor.switch is not None and tensor.switch not in sizes.switches:
+                continue
             if "{layer}" in tensor.name:
-                for layer in range(sizes.layers):
+                for layer in range(tensor.first_layer, sizes.layers):
                     yield tensor.name.format(layer=layer), tensor
             else:
                 yield tensor.name, tensor
@@ -135,6 +168,16 @@ def _read_size(config: Mapping[str, Any], key: str, field: str) -> int:
             f"config.json says {value!r} for {key}, which must be a whole number of at least {least}."
             if key in config
             else f"config.json lacks {key}.",
+            hint="Download the model again, or choose another teacher.",
+        )
+    return value
+
+
+def _read_switch(config: Mapping[str, Any], key: str, default: bool) -> bool:
+    value = config.get(key, default)
+    if not isinstance(value, bool):
+        raise InputError(
+            f"config.json says {value!r} for {key}, which must be true or false.",
             hint="Download the model again, or choose another teacher.",
         )
     return value

@@ -37,6 +37,21 @@ class Adapter(nn.Module):
         return self.norm(z + self.up(torch.relu(self.down(self.norm(z)))))  # type: ignore[no-any-return]
 
 
+class OpenAdapter(Adapter):
+    """The same for a layer that ends without a LayerNorm: z + up(relu(down(n(z)))), z being the layer's output.
+
+    n scales to mean 0 and variance 1 as a LayerNorm does, so that an adapter gets values like any other's; what the
+    layers hand on is a bare sum there, which grows with every layer.
+    """
+
+    def __init__(self, width: int, reduction_factor: int, generator: torch.Generator) -> None:
+        super().__init__(nn.LayerNorm(width, elementwise_affine=False), reduction_factor, generator)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The layer's output, shape as `z`: (batch, seq, hidden)."""
+        return z + self.up(torch.relu(self.down(self.norm(z))))  # type: ignore[no-any-return]
+
+
 def with_adapters(lm: LanguageModel, reduction_factor: int, seed: int) -> LanguageModel:
     """A copy of the model with an adapter in every layer; only the adapters train.
 
@@ -47,20 +62,26 @@ def with_adapters(lm: LanguageModel, reduction_factor: int, seed: int) -> Langua
     """
     adapted = frozen_copy(lm)
     generator = torch.Generator().manual_seed(seed)
-    path = lm.family.feed_forward_norm
-    parent, _, name = path.rpartition(".")
-    for layer in range(lm.sizes.layers):
-        norm = adapted.module(path, layer)
+    for number in range(lm.sizes.layers):
+        layer = adapted.model.get_submodule(lm.family.layer.format(layer=number))
+        if lm.family.feed_forward_norm is None:
+            adapter: Adapter = OpenAdapter(lm.sizes.hidden, reduction_factor, generator)
+            layer.add_module("adapter", adapter.to(lm.model.device))
+            layer.register_forward_hook(_adapt)
+            continue
+        parent, _, name = lm.family.feed_forward_norm.rpartition(".")
+        holder = layer.get_submodule(parent)
+        norm = getattr(holder, name)
         if not isinstance(norm, nn.LayerNorm):
-            raise AssertionError(f"{path} of {lm.family.name} is a {type(norm).__name__}, not a LayerNorm")
-        device = norm.weight.device
-        holder = (
-            adapted.module(parent, layer)
-            if parent
-            else adapted.model.get_submodule(lm.family.layer.format(layer=layer))
-        )
-        setattr(holder, name, Adapter(norm, reduction_factor, generator).to(device))
+            raise AssertionError(f"{name} of {lm.family.name} is a {type(norm).__name__}, not a LayerNorm")
+        adapter = Adapter(norm, reduction_factor, generator)
+        setattr(holder, name, adapter.to(norm.weight.device))
     return adapted
+
+
+def _adapt(layer: nn.Module, _: object, output: Tensor) -> Tensor:
+    """A layer's output through its adapter."""
+    return layer.get_submodule("adapter")(output)  # type: ignore[no-any-return]
 
 
 def frozen_copy(lm: LanguageModel) -> LanguageModel:
