@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import IO, Any
 from core import recipe as recipes
 from core.errors import InputError, Stopped
 from core.events import Event, Message, Progress, State, from_record, to_record
+from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
 from core.status import Status, known_status
@@ -150,6 +150,13 @@ class RunFolder:
         except (OSError, ValueError, TypeError):
             raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.") from None
 
+    def read_stage(self, name: str) -> dict[str, Any]:
+        """The report of a stage that is done; empty where there is none."""
+        for path in sorted(self.stages.glob(f"[0-9][0-9]-{name}/report.json")):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                return dict(json.loads(path.read_text(encoding="utf-8")))
+        return {}
+
     def read_events(self) -> Iterator[tuple[float, Event]]:
         """Every whole event so far with its time, in seconds of work."""
         if not self.events.exists():
@@ -214,20 +221,11 @@ def _lock_soon(file: IO[bytes]) -> bool:
 
 
 def _try_lock(file: IO[bytes]) -> bool:
-    """Lock without waiting; on Windows a byte far behind the content, which stays readable."""
+    """Lock without waiting; where there are no locks, as if another process held it."""
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(1 << 20)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return try_lock(file)
     except OSError:
         return False
-    return True
 
 
 class EventLog:

@@ -97,11 +97,15 @@ class Workspace:
         """A finished stage's report."""
         return dict(json.loads((self.stage_folder(name) / "report.json").read_text(encoding="utf-8")))
 
-    def finish_stage(self, name: str, report: Mapping[str, Any], lm: LanguageModel | None) -> None:
-        """Put a stage's report and model on disk, as a whole, and drop the checkpoint."""
+    def finish_stage(
+        self, name: str, report: Mapping[str, Any], lm: LanguageModel | None, files: Mapping[str, str] | None = None
+    ) -> None:
+        """Put a stage's report, model and further files on disk, as a whole, and drop the checkpoint."""
 
         def fill(folder: Path) -> None:
             write_json(folder / "report.json", {**report, "mark": self.ctx.mark()})
+            for file, text in (files or {}).items():
+                (folder / file).write_text(text, encoding="utf-8", newline="\n")
             if lm is not None:
                 save(lm, folder / "model")
 
@@ -174,7 +178,7 @@ def text_data(
     ctx: Context,
     teacher: LanguageModel | None = None,
 ) -> TextData:
-    """A prepared corpus as a model reads it, tokenised into `cache`."""
+    """A prepared corpus as a model reads it; `cache` is the run's own, beside the machine's."""
     tokenizer: PreTrainedTokenizerBase = lm.tokenizer
     length = min(recipe.corpus.max_length, lm.max_length)
     train, validation = (

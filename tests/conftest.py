@@ -1,12 +1,15 @@
 """Fixtures that several test modules share; keep it small.
 
 Who uses what:
+- every test: a cache folder that isn't the user's.
+- `--real DIR`, `--real-corpus FILE`: test_vocabulary_identity.
 - `lm` (a tiny random model of every family, tied and untied), `build`, `FAMILY_TYPES`: test_layers, test_feed_forward,
   test_hidden, test_families.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -19,9 +22,17 @@ from core.models import LanguageModel
 torch.set_num_threads(1)
 
 FAMILY_TYPES = ("bert", "xlm-roberta", "roberta", "distilbert")
-"""The `model_type` of every architecture that has a table."""
+"""The `model_type` of every architecture whose sizes can all be cut."""
 
 _SPECIAL = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests may be given that isn't part of the repository."""
+    help_text = "test what trimming claims on each tokenizer in DIR too (folders with a tokenizer.json)"
+    parser.addoption("--real", metavar="DIR", help=help_text)
+    help_text = "choose their tokens by this text, one a line, instead of the built-in sample's"
+    parser.addoption("--real-corpus", metavar="FILE", help=help_text)
 
 
 def build(model_type: str, *, tied: bool) -> LanguageModel:
@@ -42,6 +53,17 @@ def build(model_type: str, *, tied: bool) -> LanguageModel:
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return LanguageModel(model.eval(), PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_SPECIAL))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What runs share stays out of the user's cache, also in the processes that tests start."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        if sys.platform in ("win32", "darwin"):  # where appdirs asks no variable; other processes share the real one
+            patch.setattr("appdirs.user_cache_dir", lambda name, author: str(folder / name))
+        yield
 
 
 @pytest.fixture(scope="session", params=[(kind, tied) for kind in FAMILY_TYPES for tied in (True, False)],

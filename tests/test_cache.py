@@ -8,15 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
 
 from core.context import Quiet
 from core.corpus import cache as cache_module
 from core.corpus.cache import TokenCache, tokenise
 from core.corpus.prepare import TextFile
+from core.distillation.data import Steps, TextData
 from core.errors import InputError, Stopped
 from core.events import Event, Message
 
 CLS, SEP, UNK = 0, 1, 2
+
+
+@pytest.fixture(autouse=True)
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's cache, empty."""
+    monkeypatch.setattr(cache_module, "shared_folder", lambda: tmp_path / "shared")
+    return tmp_path / "shared"
+
+
+def entries(shared: Path) -> list[Path]:
+    return [path for path in (shared / "tokens").iterdir() if not path.name.startswith(".")]
 
 
 class Notes(Quiet):
@@ -84,10 +97,10 @@ def test_texts_without_tokens_are_left_out_and_told(tmp_path: Path) -> None:
     assert notes.done[-1] == (3, 3)
 
 
-def test_no_tokens_at_all_are_refused(tmp_path: Path) -> None:
+def test_no_tokens_at_all_are_refused(tmp_path: Path, shared: Path) -> None:
     with pytest.raises(InputError, match=r"finds no tokens in the 2 texts of .*texts.txt"):
         tokenise(text_file(tmp_path, "\u3000", "\u3000"), tokenizer(), 8, tmp_path / "cache", Quiet())
-    assert not [path for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".")]
+    assert entries(shared) == []
 
 
 def test_a_length_without_place_for_text_is_refused(tmp_path: Path) -> None:
@@ -105,6 +118,7 @@ def test_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     file = text_file(tmp_path, *(words(i % 20 + 1) for i in range(200)))
     notes = Notes()
     whole = tokenise(file, tokenizer(), 8, tmp_path / "one", notes)
+    monkeypatch.setattr(cache_module, "shared_folder", lambda: tmp_path / "another")
     monkeypatch.setattr(cache_module, "_CHUNK_TEXTS", 7)
     monkeypatch.setattr(cache_module, "_CHUNK_CHARACTERS", 100)
     parts = tokenise(file, tokenizer(), 8, tmp_path / "two", notes)
@@ -131,41 +145,85 @@ def test_a_finished_cache_is_reused_without_the_texts(tmp_path: Path) -> None:
     assert second[0].tolist() == first[0].tolist()
 
 
-def test_every_input_has_a_cache_of_its_own(tmp_path: Path) -> None:
+def test_every_input_has_a_cache_of_its_own(tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cache"
     file = text_file(tmp_path, words(9))
     tokenise(file, tokenizer(), 8, folder, Quiet())
     tokenise(file, tokenizer(), 9, folder, Quiet())
     tokenise(file, tokenizer(50), 8, folder, Quiet())
     tokenise(text_file(tmp_path, words(8)), tokenizer(), 8, folder, Quiet())
-    assert len(list(folder.iterdir())) == 4
+    assert len(entries(shared)) == 4
+    monkeypatch.setattr("tokenizers.__version__", "another")
+    tokenise(text_file(tmp_path, words(8)), tokenizer(), 8, folder, Quiet())
+    assert len(entries(shared)) == 5
 
 
-@pytest.mark.parametrize("name", ["ids.uint16", "offsets.npy", "manifest.json"])
+@pytest.mark.parametrize("name", ["ids.uint16", "offsets.npy", "counts.json", "manifest.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_cache_is_made_anew(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, shared: Path, name: str, damage: str) -> None:
     file = text_file(tmp_path, "1 2 3", "4")
     tokenise(file, tokenizer(), 8, tmp_path / "cache", Quiet())
-    (path,) = (tmp_path / "cache").glob(f"*/{name}")
+    (path,) = shared.glob(f"tokens/*/{name}")
     content = path.read_bytes()
     path.unlink()
     if damage == "cut":
         path.write_bytes(content[:-3])
     cache = tokenise(file, tokenizer(), 8, tmp_path / "cache", Quiet())
     assert [cache[i].tolist() for i in range(2)] == [[0, 4, 5, 6, 1], [0, 7, 1]]
+    assert path.read_bytes() == content
 
 
-def test_a_stopped_one_is_made_anew(tmp_path: Path) -> None:
+def test_a_stopped_one_is_made_anew(tmp_path: Path, shared: Path) -> None:
     file = text_file(tmp_path, "1 2 3")
     with pytest.raises(Stopped):
         tokenise(file, tokenizer(), 8, tmp_path / "cache", Stop())
     assert len(tokenise(file, tokenizer(), 8, tmp_path / "cache", Quiet())) == 1
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(entries(shared)) == 1
 
 
-def test_a_cache_opens_by_its_folder(tmp_path: Path) -> None:
+def test_a_cache_opens_by_its_folder(tmp_path: Path, shared: Path) -> None:
     made = tokenise(text_file(tmp_path, "1 2 3", "4"), tokenizer(), 8, tmp_path / "cache", Quiet())
-    (folder,) = (tmp_path / "cache").iterdir()
+    (folder,) = entries(shared)
     opened = TokenCache(folder)
     assert opened.lengths.tolist() == made.lengths.tolist()
     assert opened[1].tolist() == made[1].tolist()
+
+
+def test_every_run_is_told_once_whoever_tokenised(tmp_path: Path) -> None:
+    file = text_file(tmp_path, "1 2 3", "\u3000")
+    told = []
+    for run in ("one", "one", "two", "two"):
+        notes = Notes()
+        tokenise(file, tokenizer(), 8, tmp_path / run, notes)
+        told.append(notes.texts)
+    once = ["Tokenised 2 texts into 1 sequences with 5 tokens; 1 without any token left out."]
+    assert told == [once, [], once, []]
+
+
+def test_found_and_made_tokens_give_the_same_batches(tmp_path: Path) -> None:
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer(), unk_token="[UNK]", pad_token="[UNK]", mask_token="[SEP]"
+    )
+    file = text_file(tmp_path, *(words(i % 20 + 1) for i in range(200)))
+
+    def batches(run: str, ctx: Quiet) -> list[list[list[int]]]:
+        cache = tokenise(file, tokenizer(), 8, tmp_path / run, ctx)
+        steps = Steps(TextData(cache, cache, fast, seed=3, micro_tokens=64), "layers", 200)
+        found = [batch for step in range(5) for batch in steps[step]]
+        return [[batch.input_ids.tolist(), batch.labels.tolist()] for batch in found]
+
+    cold = batches("cold", Quiet())
+    assert len(cold) > 10
+    assert batches("warm", Stop()) == cold
+
+
+def test_without_the_machines_cache_the_runs_own_folder_does(tmp_path: Path, shared: Path) -> None:
+    shared.write_text("a file")
+    file, notes = text_file(tmp_path, "1 2 3", "4"), Notes()
+    for ctx in (notes, Stop()):
+        cache = tokenise(file, tokenizer(), 8, tmp_path / "cache", ctx)
+        assert [cache[i].tolist() for i in range(2)] == [[0, 4, 5, 6, 1], [0, 7, 1]]
+    assert notes.texts == [
+        f"The cache in {shared} can't be used (Not a directory): this run makes its own tokens.",
+        "Tokenised 2 texts into 2 sequences with 8 tokens.",
+    ]

@@ -1,4 +1,4 @@
-"""Texts tokenised once, kept on disk and mapped into memory. No torch."""
+"""Texts tokenised once on a machine, kept on disk and mapped into memory. No torch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import tokenizers
 from tokenizers import Tokenizer
 
 from core.context import Context
 from core.corpus.prepare import TextFile
 from core.errors import InputError
 from core.events import Message
-from core.sealing import replace_folder, sealed
+from core.sealing import write_json
+from core.shared_cache import kept, shared_folder
 
 _IDS = "ids"
 _OFFSETS = "offsets.npy"
+_COUNTS = "counts.json"
+_KIND = "tokens"
 _CHUNK_TEXTS = 512
 _CHUNK_CHARACTERS = 200_000
-_VERSION = 1
+_VERSION = 2
+"""Part of what a reused cache must agree in: count up when what `_write` writes changes."""
 
 
 class TokenCache:
     """Tokenised texts; text `i` is `cache[i]`, special tokens included.
 
     On disk: `ids.uint16` or `ids.uint32`, all tokens one after the other (little-endian), and `offsets.npy`, where
-    each text begins, with the end of the last; int64, shape (texts + 1,).
+    each text begins, with the end of the last; int64, shape (texts + 1,). `counts.json` is for `tokenise` to tell.
 
     Args:
         folder: what `tokenise` made.
@@ -67,7 +72,7 @@ class TokenCache:
 
 
 def tokenise(texts: TextFile, tokenizer: Tokenizer, max_length: int, folder: Path, ctx: Context) -> TokenCache:
-    """Tokenise a file of texts into a folder inside `folder`, or find it there from an earlier time.
+    """Tokenise a file of texts, or find what an earlier run on this machine made of it.
 
     A text longer than `max_length` becomes several that follow each other without overlap, each with special tokens
     of its own. Texts in which the tokenizer finds nothing are left out.
@@ -76,8 +81,8 @@ def tokenise(texts: TextFile, tokenizer: Tokenizer, max_length: int, folder: Pat
         texts: the file.
         tokenizer: as it is, but for its own padding and truncation; it is not changed.
         max_length: tokens of a text at most, special ones included.
-        folder: holds a folder for each tokenizer, file and length, named by a hash of their content.
-        ctx: told how many tokens there are.
+        folder: the run's own. Notes what was told already, and holds the tokens where the machine's cache can't.
+        ctx: told how many tokens there are, once a folder.
 
     Raises:
         InputError: the tokenizer finds no tokens at all, or its special tokens alone fill `max_length`.
@@ -89,17 +94,31 @@ def tokenise(texts: TextFile, tokenizer: Tokenizer, max_length: int, folder: Pat
             hint="Raise corpus.max_length.",
         )
     plain = json.dumps(json.loads(tokenizer.to_str()) | {"padding": None, "truncation": None})
-    content = json.dumps([_VERSION, plain, texts.sha256, max_length])
-    target = folder / hashlib.sha256(content.encode()).hexdigest()[:32]
+    # The library too: a cache outlives it, and another release may cut texts differently.
+    content = json.dumps([_VERSION, tokenizers.__version__, plain, texts.sha256, max_length])
+    key = hashlib.sha256(content.encode()).hexdigest()[:32]
 
     def fill(new: Path) -> None:
         own = Tokenizer.from_str(plain)
         own.enable_truncation(max_length)
         _write(texts, own, special, new, ctx)
 
-    if not sealed(target):
-        replace_folder(target, fill, seal=True)
-    return TokenCache(target)
+    made = kept(shared_folder(), _KIND, key, fill, ctx, folder)
+    cache = TokenCache(made)
+    _tell(made, folder / f"{key}.told", ctx)
+    return cache
+
+
+def _tell(made: Path, told: Path, ctx: Context) -> None:
+    """Say what the texts became, in the same words whoever tokenised them; not again for every stage of a run."""
+    if told.exists():
+        return
+    counts = json.loads((made / _COUNTS).read_text(encoding="utf-8"))
+    text = "Tokenised {texts:,} texts into {sequences:,} sequences with {tokens:,} tokens".format_map(counts)
+    text += "; {without:,} without any token left out.".format_map(counts) if counts["without"] else "."
+    ctx.emit(Message(level="info", text=text))
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.touch()
 
 
 def _write(texts: TextFile, tokenizer: Tokenizer, special: int, folder: Path, ctx: Context) -> None:
@@ -123,9 +142,13 @@ def _write(texts: TextFile, tokenizer: Tokenizer, special: int, folder: Path, ct
             f"The tokenizer finds no tokens in the {len(texts)} texts of {texts.path}.",
             hint="Check that the texts are in the script of the language, and that the tokenizer is whole.",
         )
-    np.save(folder / _OFFSETS, np.frombuffer(offsets, dtype=np.int64))
-    text = f"Tokenised {len(texts):,} texts into {len(offsets) - 1:,} sequences with {offsets[-1]:,} tokens"
-    ctx.emit(Message(level="info", text=f"{text}; {without:,} without any token left out." if without else f"{text}."))
+    with open(folder / _OFFSETS, "wb") as file:
+        # By hand, as np.save's error doesn't tell that the disk is full.
+        found = np.frombuffer(offsets, dtype=np.int64)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(found))
+        file.write(found.data)
+    counts = {"texts": len(texts), "sequences": len(offsets) - 1, "tokens": offsets[-1], "without": without}
+    write_json(folder / _COUNTS, counts)
 
 
 def _chunks(texts: TextFile) -> Iterator[list[str]]:
