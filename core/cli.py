@@ -88,8 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     trim = word("trim", _trim, "cut a model's vocabulary to one language, nothing else")
     trim.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
     trim.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text of the language")
-    trim.add_argument("--size", type=int, required=True, metavar="N", help="tokens to keep")
+    trim.add_argument("--size", type=int, metavar="N", help="tokens to keep, special ones and alphabet included")
+    trim.add_argument(
+        "--coverage", type=float, metavar="SHARE", help="instead: keep as many as cover it, such as 0.999"
+    )
+    trim.add_argument("--multiple", type=int, default=1, metavar="N", help="round the size up to a multiple, such as 8")
+    trim.add_argument("--frequency", choices=("document", "token"), default="document", help="what goes first")
+    trim.add_argument("--words", type=Path, metavar="FILE", help="words, one a line, whose tokens are always kept")
     trim.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    corpus = word("corpus", _corpus, "show what a run would make of files of text")
+    corpus.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns or data sets on the hub")
     export = word("export", _export, "copy a finished run's student out of the run", as_json=False)
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument("--format", choices=("hf",), required=True, help="hf: a folder that transformers load")
@@ -203,16 +211,29 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _trim(options: argparse.Namespace) -> None:
-    from core.corpus.reading import read_texts
+    from core.recipe import Corpus
     from core.sources import model_folder
-    from core.trim import trim_folder
+    from core.trim import trim_folder, wanted
 
-    if options.size < 1:
-        raise InputError(f"--size is {options.size}.", hint="Give the number of tokens to keep, at least 1.")
+    keep = wanted(options.size, options.coverage, options.multiple, options.frequency)
+    corpus = Corpus(sources=tuple(options.corpus), limit=0)
     with _following("trim") as ctx:
-        texts = (text for source in options.corpus for text in read_texts(source, Path.cwd(), ctx))
-        found = trim_folder(model_folder(options.model, Path.cwd()), texts, options.size, options.out, ctx)
+        model = model_folder(options.model, Path.cwd())
+        found = trim_folder(model, corpus, Path.cwd(), keep, options.words, options.out, ctx)
     _tell(options, found, lambda: _trim_text(found, options.out))
+
+
+def _corpus(options: argparse.Namespace) -> None:
+    from core.corpus.survey import survey
+
+    with _following("corpus") as ctx:
+        found = survey(options.files, Path.cwd(), ctx)
+    _tell(options, found.to_json(), lambda: _corpus_text(found.to_json()))
+    if found.too_few:
+        raise InputError(
+            f"A run would refuse the corpus: it would keep only {found.kept} texts of it.",
+            hint="Add more texts, or see above why they are dropped.",
+        )
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -281,8 +302,47 @@ def _trim_text(found: dict[str, Any], out: Path) -> str:
         ("tokens a word", number(found["fertility"]["before"], 3), number(found["fertility"]["after"], 3)),
         ("unknown tokens", f"{found['unknown']['before']:,}", f"{found['unknown']['after']:,}"),
     ]
-    note = "" if found["weights"] else "\n\nThe folder holds no weights: tokenizer and configuration were trimmed."
-    return f"{text_table(('', 'before', 'after'), rows)}{note}\n\n{clean(out.absolute())}"
+    kept = ", ".join(f"{count:,} {reason}" for reason, count in found["kept"].items() if count)
+    proof = found["proof"]
+    lines = [
+        f"Kept: {kept}; {100 * found['coverage']:.2f} % of the corpus' tokens.",
+        f"Proved on {proof['lines']:,} held-out texts: {proof['compared']:,} of kept tokens only are cut as before;",
+        f"{proof['spelt']:,} are spelt by the kept alphabet and have no new unknown token.",
+        f"{100 * found['split']:.1f} % of the words take more tokens than before; the worst:",
+        *(f"  {clean(word['word'])}  {_cut(word['before'])} -> {_cut(word['after'])}" for word in found["worst"][:5]),
+    ]
+    if found["weights"]:
+        same = found["model_proof"]
+        lines.insert(3, f"On {same['compared']:,} of them ({same['tokens']:,} tokens) the model itself is the same.")
+    else:
+        lines.append("The folder holds no weights: tokenizer and configuration were trimmed.")
+    return "\n".join([text_table(("", "before", "after"), rows), "", *lines, "", clean(out.absolute())])
+
+
+def _cut(pieces: list[str]) -> str:
+    return clean("|".join(pieces))
+
+
+def _corpus_text(found: dict[str, Any]) -> str:
+    from core.wording import megabytes
+
+    def section(title: str, lines: list[str]) -> list[str]:
+        return ["", title, *(f"  {clean(line)}" for line in lines)] if lines else []
+
+    reasons = {"empty": "empty", "repeated": "repeated", "short": "too short", "other_script": "in another script"}
+    dropped = ", ".join(f"{found['dropped'][key]:,} {words}" for key, words in reasons.items() if found["dropped"][key])
+    scripts = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found["scripts"].items())
+    complaints = [f"{entry['file']}:{entry['line']}: {entry['problem']}" for entry in found["complaints"]]
+    more = found["complaint_count"] - len(complaints)
+    lines = [
+        f"{found['files']:,} files of {megabytes(found['bytes'] / 1e6)}, {found['texts']:,} texts",
+        f"A run keeps {found['kept']:,} of them" + (f"; dropped: {dropped}" if dropped else ""),
+        *([f"Letters: {scripts}"] if scripts else []),
+        *section("The first texts:", found["first"][:5]),
+        *section("Warnings:", found["warnings"]),
+        *section("Complaints:", [*complaints, *([f"… and {more:,} more"] if more else [])]),
+    ]
+    return "\n".join(lines)
 
 
 # -- talking ---------------------------------------------------------------------------------------------------------

@@ -126,17 +126,10 @@ def _no_job(why: str) -> InputError:
 
 
 def _corpus(given: Arguments, ctx: Context) -> dict[str, Any]:
-    """From sources, base: what the sources hold."""
+    """From sources, base: what the sources hold, and what a run would take of it."""
     from core.corpus.survey import survey
 
-    found = survey(given.texts("sources"), given.path("base"), ctx)
-    return {
-        "files": found.files,
-        "bytes": found.bytes,
-        "texts": found.texts,
-        "first": list(found.first),
-        "warnings": list(found.warnings),
-    }
+    return survey(given.texts("sources"), given.path("base"), ctx).to_json()
 
 
 def _task(given: Arguments, ctx: Context) -> dict[str, Any]:
@@ -198,6 +191,14 @@ def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:
     }
 
 
+def _vocabulary(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From recipe (its TOML), base: the vocabulary's curve, why tokens stay, and what that does to held-out text."""
+    from core.analysis.vocabulary import look_ahead
+    from core.recipe import parse
+
+    return look_ahead(parse(given.text("recipe")), given.path("base"), ctx)
+
+
 def _check(given: Arguments, ctx: Context) -> dict[str, Any]:
     """From recipe (its TOML), base: nothing, or every fault that can be found without the network."""
     from core.preflight import recipe_faults
@@ -222,6 +223,7 @@ JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
     "corpus": _corpus,
     "task": _task,
     "teacher": _teacher,
+    "vocabulary": _vocabulary,
     "check": _check,
     "export": _export,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,14 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.activations import ACT2FN
 from transformers.utils import logging as transformers_logging
 
@@ -80,9 +88,10 @@ class LanguageModel:
 
     @property
     def decoder(self) -> tuple[Tensor, Tensor]:
-        """Output embedding (vocabulary, hidden) and bias (vocabulary)."""
+        """Output embedding (vocabulary, hidden) and bias (vocabulary), zeros where the model has none."""
         decoder = self.module(self.family.decoder)
-        return cast(Tensor, decoder.weight), cast(Tensor, decoder.bias)
+        weight, bias = cast(Tensor, decoder.weight), cast(Tensor | None, decoder.bias)
+        return weight, weight.new_zeros(len(weight)) if bias is None else bias
 
     def to(self, device: str) -> LanguageModel:
         """Move the model to a device, in place."""
@@ -90,18 +99,23 @@ class LanguageModel:
         return self
 
 
-def load(folder: Path) -> tuple[LanguageModel, bool]:
+def load(folder: Path, *, mapped: bool = False) -> tuple[LanguageModel, bool]:
     """Load a model folder, in float32; every weight must be there, only the MLM head may lack.
+
+    Args:
+        folder: a model folder.
+        mapped: leave the weights in the file, whose pages are read when they are needed: for a look at a model. The
+            last bits of what it computes may then depend on where a tensor begins in the file.
 
     Returns:
         The model in evaluation mode, and whether it came with an MLM head (a new one is random).
 
     Raises:
-        InputError: no model, no safetensors, an unknown architecture, or missing weights.
+        InputError: no model, no safetensors, an unknown architecture, or weights that don't fit the configuration.
     """
     check_model_folder(folder)
+    config = _load_config(folder)
     tokenizer = load_tokenizer(folder)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
     family = family_of(config.to_dict())
     try:
         model, info = AutoModelForMaskedLM.from_pretrained(
@@ -114,15 +128,39 @@ def load(folder: Path) -> tuple[LanguageModel, bool]:
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(f"The weights in {folder} can't be read: {error}", hint="Download the model again.") from error
+    except (AssertionError, LookupError) as error:  # a padding id beyond the vocabulary, an unknown activation
+        raise _unusable_config(folder, error) from error
     missing = set(info["missing_keys"])
-    lacking = sorted(name for name in missing if name.startswith(f"{family.encoder}."))
-    if lacking or info["mismatched_keys"]:
-        names = ", ".join(lacking or sorted(str(key) for key in info["mismatched_keys"]))
+    misfits = sorted(name for name in missing if name.startswith(f"{family.encoder}."))
+    misfits = misfits or sorted(name for name in info["unexpected_keys"] if _is_in_table(name, family))
+    if misfits or info["mismatched_keys"]:
+        names = ", ".join(misfits or sorted(str(key) for key in info["mismatched_keys"]))
         raise InputError(
             f"The weights in {folder} don't fit its config.json: {names[:300]}.",
             hint="Take config.json and model.safetensors from the same model.",
         )
-    return LanguageModel(own_memory(model).eval(), tokenizer), not missing
+    return LanguageModel((model if mapped else own_memory(model)).eval(), tokenizer), not missing
+
+
+def _load_config(folder: Path) -> PreTrainedConfig:
+    try:
+        return cast(PreTrainedConfig, AutoConfig.from_pretrained(folder, local_files_only=True))
+    except Exception as error:  # each architecture checks its own in its own way
+        raise _unusable_config(folder, error) from error
+
+
+def _unusable_config(folder: Path, error: Exception) -> InputError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()  # what comes before leads to it
+    return InputError(
+        f"transformers can't use the config.json in {folder}: {reason}",
+        hint="Download the model again, or choose another teacher.",
+    )
+
+
+def _is_in_table(name: str, family: Family) -> bool:
+    """Whether the table names a tensor, of any layer: one that a model lacks, its configuration leaves out."""
+    template = re.sub(r"(?<=\.)\d+(?=\.)", "{layer}", name, count=1)
+    return any(template == tensor.name for tensor in family.tensors)
 
 
 def own_memory(model: PreTrainedModel) -> PreTrainedModel:
@@ -155,13 +193,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor]) -> LanguageModel:
+def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor], *, share: bool = False) -> LanguageModel:
     """A model of the same family with other sizes and these weights; strict about names and shapes.
 
     Args:
         lm: the model whose configuration and tokenizer carry over.
         sizes: the new model's sizes.
         tensors: every tensor of `family.all_tensors(sizes)`, by full name.
+        share: take the tensors themselves instead of copies; then neither model may be trained.
     """
     family = lm.family
     config = type(lm.model.config).from_dict(lm.config | family.config_changes(sizes))
@@ -177,7 +216,10 @@ def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor]) -> L
                 raise AssertionError(
                     f"{name} is {tuple(tensors[name].shape)}, the model wants {tuple(own[name].shape)}"
                 )
-            own[name].copy_(tensors[name])
+            if share:
+                own[name].data = tensors[name]
+            else:
+                own[name].copy_(tensors[name])
     return LanguageModel(model.eval(), lm.tokenizer)
 
 

@@ -83,7 +83,7 @@ def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
     }
     _report_size(work, name, made)
     work.ctx.emit(Stage(name=name, state="finished"))
-    work.finish_stage(name, report, made)
+    work.finish_stage(name, report, made, outcome.files)
     work.training = None
 
 

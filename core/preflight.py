@@ -135,6 +135,10 @@ def _faults_beside_the_teacher(recipe: Recipe, base: Path) -> list[Fault]:
     with gathering(faults, "language.code"):
         check_language(recipe.language.code)
     faults += [fault.about("corpus.sources") for fault in corpus_faults(recipe.corpus.sources, base)]
+    words = recipe.method.vocabulary_words
+    if words is not None and not (base / Path(words).expanduser()).is_file():
+        fault = Fault(f"There is no list of words {words}.", "Check the path; it starts at the recipe.")
+        faults.append(fault.about("method.vocabulary_words"))
     for task in recipe.tasks:
         found = task_faults(task.kind, task.source, base, recipe.language.code)
         faults += [fault.about(f"tasks.{task.name}.source") for fault in found]

@@ -17,6 +17,7 @@ from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, neare
 
 LAYER_SELECTIONS = ("auto", "last", "first", "stride", "first_last", "random")
 HIDDEN_REDUCTIONS = ("auto", "truncate", "svd", "per_head")
+VOCABULARY_FREQUENCIES = ("document", "token")
 KD_LOSSES = ("auto", "mse", "kl")
 TASK_KINDS = ("topic", "sentiment", "ner", "pos")
 
@@ -54,6 +55,10 @@ class Corpus:
     validation_fraction: float = _be(Number(low=0, high=0.5, whole=False, above=True), 0.02)
     max_length: int = _be(Number(low=8), 256)
     """Tokens a sequence at most, special ones included; capped by the teacher's."""
+    least_letters: int = _be(Number(low=0), 5)
+    """Texts with fewer letters are dropped."""
+    other_scripts: str = _be(Choice(("drop", "keep")), "drop")
+    """What becomes of texts in a script that the corpus isn't written in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,10 @@ class Targets:
     attention_heads: int | None = _be(Number(low=1), None)
     vocabulary_size: int | None = _be(Number(low=1), None)
     """Every token counts, special ones and the alphabet included."""
+    vocabulary_coverage: float | None = _be(Number(low=0, high=1, whole=False, above=True), None)
+    """Instead of a size: share of the corpus' tokens that are kept."""
+    vocabulary_multiple: int = _be(Number(low=1, high=1024), 1)
+    """The vocabulary's size is rounded up to a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,10 @@ class Method:
     layer_selection: str = _be(Choice(LAYER_SELECTIONS), "auto")
     hidden_reduction: str = _be(Choice(HIDDEN_REDUCTIONS), "auto")
     vocabulary_order: str = _be(Choice(("first", "last")), "first")
+    vocabulary_frequency: str = _be(Choice(VOCABULARY_FREQUENCIES), "document")
+    """What the most frequent tokens are: in the most texts (paper), or the most often."""
+    vocabulary_words: str | None = _be(Text(), None)
+    """A file of words, one a line, whose tokens are always kept."""
     kd_loss: str = _be(Choice(KD_LOSSES), "auto")
     alpha: float = _be(Number(low=0, high=1, whole=False), 0.5)
     """Weight of the masked-language loss; the teacher's word has the rest."""
@@ -200,6 +213,10 @@ def from_mapping(content: Mapping[str, Any]) -> Recipe:
             continue
         values[name] = _build(table, f"{name}.", {**preset.get(name, {}), **given}, faults)
     values["tasks"] = _tasks(content.get("tasks", []), faults)
+    targets: Targets | None = values.get("targets")
+    if targets and targets.vocabulary_size is not None and targets.vocabulary_coverage is not None:
+        problem = "The recipe says both targets.vocabulary_size and targets.vocabulary_coverage."
+        faults.append(Fault(problem, "Leave one of them out.", "targets.vocabulary_coverage"))
     if faults:
         raise InputError.of(faults)
     recipe = Recipe(**values)
@@ -273,12 +290,14 @@ def absolute(recipe: Recipe, base: Path) -> Recipe:
         full = os.path.join(base.absolute(), os.path.expanduser(source))
         return full if os.path.exists(full) or not must_exist else source
 
+    words = recipe.method.vocabulary_words
     return replace(
         recipe,
         teacher=replace(recipe.teacher, model=path(recipe.teacher.model, must_exist=True)),
         corpus=replace(
             recipe.corpus, sources=tuple(path(source, must_exist=False) for source in recipe.corpus.sources)
         ),
+        method=replace(recipe.method, vocabulary_words=words and path(words, must_exist=False)),
         tasks=tuple(replace(task, source=path(task.source, must_exist=False)) for task in recipe.tasks),
     )
 

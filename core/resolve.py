@@ -24,13 +24,17 @@ def resolve(recipe: Recipe, family: Family, teacher: Sizes) -> Recipe:
     """
     method = resolve_method(recipe.method, family)
     hidden = recipe.targets.hidden_size or teacher.hidden
+    # What a coverage needs shows only when the corpus is counted.
+    vocabulary = recipe.targets.vocabulary_size
+    if vocabulary is None and recipe.targets.vocabulary_coverage is None:
+        vocabulary = teacher.vocabulary
     targets = replace(
         recipe.targets,
         layers=recipe.targets.layers or teacher.layers,
         intermediate_size=recipe.targets.intermediate_size or teacher.feed_forward,
         hidden_size=hidden,
         attention_heads=resolve_heads(teacher, hidden, recipe.targets.attention_heads, method.hidden_reduction),
-        vocabulary_size=recipe.targets.vocabulary_size or teacher.vocabulary,
+        vocabulary_size=vocabulary,
     )
     return replace(recipe, method=method, targets=targets, schedule=_schedule(recipe.schedule))
 

@@ -9,8 +9,7 @@ from typing import Any
 from core.compression.feed_forward import cut_feed_forward, importance, strongest
 from core.compression.hidden import HIDDEN_REDUCTIONS
 from core.compression.layers import cut_layers, select_layers
-from core.compression.tokens import Selection, backend_json, choose_tokens, count_tokens, remap_config
-from core.compression.vocabulary import cut_vocabulary, prove
+from core.compression.vocabulary import cut_vocabulary, prove_model
 from core.distillation.checkpoint import TrainingState
 from core.distillation.data import Steps
 from core.distillation.head import fresh_head
@@ -21,6 +20,11 @@ from core.events import Message
 from core.models import LanguageModel, load, rebuild, tensors_of
 from core.resolve import adaptation_rate, learning_rate
 from core.seeds import derive
+from core.vocabulary.choosing import Selection
+from core.vocabulary.counting import TokenCounts
+from core.vocabulary.kinds import Kind, kind_of
+from core.vocabulary.rewriting import backend_json, remap_config
+from core.vocabulary.trimming import TABLE, choose_for, count_corpus, examine, table
 from core.workspace import Workspace
 
 _IMPORTANCE_TOKENS, _IMPORTANCE_STEPS = 16_384, 8
@@ -36,6 +40,8 @@ class Outcome:
     lm: LanguageModel
     notes: Mapping[str, Any] = field(default_factory=dict)
     """For the stage's report."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts to keep beside the report, by file name."""
 
 
 def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
@@ -43,7 +49,7 @@ def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
     fresh = not load(work.teacher.folder)[1]
     if fresh:
         work.ctx.emit(Message(level="info", text="The teacher has no masked-language head: a new one is trained."))
-        counts = count_tokens(work.corpus.train, len(work.corpus.train), lm.tokenizer.backend_tokenizer, work.ctx)
+        counts = count_corpus(work.corpus, lm.tokenizer.backend_tokenizer, work.folder.cache, work.ctx)
         lm = fresh_head(lm, counts.documents)
     rate = adaptation_rate(work.recipe.schedule.learning_rate, fresh_head=fresh)
     return _trained(lm, work, "adapt", work.recipe.teacher.adapt_steps, rate)
@@ -52,38 +58,41 @@ def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
 def check_vocabulary_target(lm: LanguageModel, work: Workspace) -> None:
     """Refuse a vocabulary that can't be cut as the recipe wants before the training that comes before its stage."""
     if "vocabulary" in work.stages[1:]:
-        remap_config(lm.config, _chosen(lm, work).kept)
+        remap_config(lm.config, _chosen(lm, work)[0].kept)
 
 
-def _chosen(lm: LanguageModel, work: Workspace) -> Selection:
-    texts, wanted = work.corpus.train, work.recipe.targets.vocabulary_size or lm.sizes.vocabulary
-    counts = count_tokens(texts, len(texts), lm.tokenizer.backend_tokenizer, work.ctx)
-    return choose_tokens(backend_json(lm.tokenizer), counts, wanted)
+def _chosen(lm: LanguageModel, work: Workspace) -> tuple[Selection, Kind, TokenCounts]:
+    """The tokens that stay, among which ones, and how often each occurs."""
+    tokenizer, kind = lm.tokenizer.backend_tokenizer, kind_of(backend_json(lm.tokenizer))
+    counts = count_corpus(work.corpus, tokenizer, work.folder.cache, work.ctx)
+    return choose_for(work.recipe, kind, tokenizer, counts, work.ctx), kind, counts
 
 
 def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
-    """Keep the tokens that the corpus uses most (paper, step 4)."""
-    chosen, wanted = _chosen(lm, work), work.recipe.targets.vocabulary_size or lm.sizes.vocabulary
-    if len(chosen.kept) < wanted:
-        text = f"The corpus holds fewer distinct tokens than asked: {len(chosen.kept):,}, not {wanted:,}."
-        work.ctx.emit(Message(level="warning", text=text))
-    smaller = cut_vocabulary(lm, chosen.kept)
-    lines = [line for line, _ in zip(work.corpus.validation, range(_PROOF_LINES), strict=False)]
-    proof = prove(lm, smaller, chosen.kept, lines, work.ctx)
+    """Keep the tokens that the corpus uses most (paper, step 4), and prove that the model is the same on them."""
+    selection, kind, counts = _chosen(lm, work)
+    smaller = cut_vocabulary(lm, selection.kept)
+    texts = work.corpus.validation
+    tokenizers = lm.tokenizer.backend_tokenizer, smaller.tokenizer.backend_tokenizer
+    findings = examine(*tokenizers, kind, selection.kept, texts, work.ctx)
+    proof = prove_model(lm, smaller, selection.kept, texts, _PROOF_LINES, work.ctx)
     if proof.compared:
-        text = f"Proved on {proof.compared} held-out texts ({proof.tokens:,} tokens): the trimmed teacher is the same."
+        text = (
+            f"Proved: {findings.proof.compared:,} of {findings.proof.lines:,} held-out texts hold kept tokens only and "
+            f"are cut as before; on {proof.compared:,} of them ({proof.tokens:,} tokens) the model is the same."
+        )
         work.ctx.emit(Message(level="info", text=text))
     else:
-        text = f"Each of {proof.lines} held-out texts has a token that goes, so the models could not be compared."
+        text = f"Each of {findings.proof.lines} held-out texts has a token that goes, so nothing could be compared."
         work.ctx.emit(Message(level="warning", text=text))
     notes: dict[str, Any] = {
-        "kept": list(chosen.kept),
-        "special": chosen.special,
-        "alphabet": chosen.alphabet,
-        "frequency": chosen.frequency,
+        "kept": list(selection.kept),
+        "reasons": selection.counted(),
+        "coverage": selection.coverage,
+        **findings.to_json(),
+        "model_proof": asdict(proof),
     }
-    notes |= {"coverage": chosen.coverage, "proof": asdict(proof)}
-    return Outcome(smaller, notes)
+    return Outcome(smaller, notes, {TABLE: "".join(table(kind, selection, counts))})
 
 
 def layers(lm: LanguageModel, work: Workspace) -> Outcome:

@@ -4,112 +4,149 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.compression.tokens import (
-    Selection,
-    TokenCounts,
-    backend_json,
-    check_segmentation,
-    check_vocabulary,
-    choose_tokens,
-    count_tokens,
-    remap_config,
-    trim_tokenizer,
-    unknown_id,
-)
 from core.context import Context
-from core.errors import InputError
+from core.corpus.prepare import prepare
+from core.errors import Fault, InputError
 from core.events import Message
 from core.families import Family, Sizes, family_of
+from core.recipe import Corpus
+from core.rules import Number, Refused
+from core.sealing import write_json
 from core.sources import check_model_folder, tokenizer_casing
+from core.vocabulary.choosing import Wanted
+from core.vocabulary.kinds import kind_of
+from core.vocabulary.rewriting import backend_json, check_vocabulary, remap_config, trim_tokenizer
+from core.vocabulary.trimming import TABLE, choose, count_corpus, examine, table, word_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from core.models import LanguageModel
 
-_EVERY = 10
-"""Every tenth text is held out of the rehearsal."""
+REPORT = "vocabulary.json"
+"""The file that says what was kept, proved and measured."""
+_PROVED_ON = 50
+"""Texts that both models read."""
+_SEED = 0
+"""Of the split into the texts that tokens are chosen on and those held out."""
 
 _CLASSES = {
     "bert": "BertTokenizer",
     "distilbert": "BertTokenizer",
+    "modernbert": "TokenizersBackend",
     "roberta": "RobertaTokenizer",
     "xlm-roberta": "XLMRobertaTokenizer",
 }
 """The tokenizer that transformers takes where tokenizer_config.json names none, by model_type."""
 
 
-def trim_folder(model_folder: Path, texts: Iterable[str], size: int, out: Path, ctx: Context) -> dict[str, Any]:
-    """Write a model folder that holds only the tokens which the texts' language needs.
+def wanted(size: int | None, coverage: float | None, multiple: int, frequency: str) -> Wanted:
+    """How many tokens to keep, as the command line says it.
 
-    The tokens are chosen on all texts. What trimming does to new text is measured in a rehearsal: a vocabulary of the
-    same size is chosen without every tenth text, and `fertility` and `unknown` are those of the texts held out.
+    Raises:
+        InputError: neither size nor coverage, both, or a number out of its range; all faults at once.
+    """
+    faults = []
+    rules: dict[str, tuple[Number, float | None]] = {
+        "--size": (Number(low=1), size),
+        "--coverage": (Number(low=0, high=1, whole=False, above=True), coverage),
+        "--multiple": (Number(low=1), multiple),
+    }
+    for name, (rule, value) in rules.items():
+        try:
+            rule.read(name, 1 if value is None else value)
+        except Refused as refused:
+            faults.append(refused.fault)
+    if (size is None) == (coverage is None):
+        problem = "Neither --size nor --coverage is given." if size is None else "Both --size and --coverage are given."
+        faults.append(Fault(problem, "Give one of them: --size 40000, or --coverage 0.999."))
+    if faults:
+        raise InputError.of(faults)
+    return Wanted(size=size, coverage=coverage, multiple=multiple, frequency=frequency)
+
+
+def trim_folder(
+    model_folder: Path, corpus: Corpus, base: Path, wanted: Wanted, words: Path | None, out: Path, ctx: Context
+) -> dict[str, Any]:
+    """Write a model folder that holds only the tokens which the corpus' language needs.
+
+    Tokens are chosen on the corpus' training part; what trimming does to text is proved and measured on the held-out
+    part, before anything is written.
 
     Args:
         model_folder: config.json, a fast tokenizer and, if there are any, weights in safetensors. Without weights only
             tokenizer and configuration are written; without a masked-LM head only the encoder.
-        texts: the language's corpus.
-        size: number of tokens to keep, special ones and alphabet included.
+        corpus: text of the language.
+        base: what its relative paths start from.
+        wanted: how many tokens to keep, special ones and alphabet included.
+        words: a file of words, one a line, whose tokens are always kept.
         out: the folder to write, absent or empty; it appears at the end, whole.
         ctx: told of the progress, asked whether to go on.
 
     Returns:
-        `vocabulary` {before, after, wanted}, `kept` {special, alphabet, frequency}, `coverage` (share of the texts'
-        tokens that are kept, 0-1), `fertility` (tokens a whitespace word), `unknown` (number of unknown tokens) and
-        `parameters`, each {before, after}, and whether there were `weights`.
+        What `out`/vocabulary.json holds: `vocabulary` {before, after, wanted}, `kept` (tokens by reason), `coverage`
+        (share of the training part's tokens that are kept, 0-1), `proof`, `held_out` (texts), `fertility` (tokens a
+        whitespace word) and `unknown` (number of unknown tokens), each {before, after}, `split` (share of the words
+        that take more tokens), `worst` words, `example`, `parameters` {before, after}, and whether there were
+        `weights`; with weights `model_proof`.
 
     Raises:
         InputError: a folder, the texts or the size can't be used.
+        RuntimeError: something that trimming claims does not hold (a fault of ours); nothing is written.
     """
     _check_target(out)
     weights = any(model_folder.glob("*.safetensors")) or any(model_folder.glob("pytorch_model*.bin"))
     config = check_model_folder(model_folder, weights=weights)
     family = family_of(config)
     sizes = family.sizes(config)
-    lm, has_head = _load(model_folder) if weights else (None, False)
-    tokenizer = lm.tokenizer if lm else tokenizer_without_torch(model_folder, config)
-    check_vocabulary(len(tokenizer), sizes.vocabulary)
-
-    rest, held_out = _split(list(texts))
-    seen = count_tokens(rest, len(rest), tokenizer.backend_tokenizer, ctx)
-    held = count_tokens(held_out, len(held_out), tokenizer.backend_tokenizer, ctx)
-    if not seen.tokens + held.tokens:
-        raise InputError("The corpus holds no text.", hint="Choose files with text of the language.")
-    written = backend_json(tokenizer)
-    selection = choose_tokens(written, seen + held, size)
-    _tell(selection, size, has_head or not weights, ctx)
-
-    trimmed = trim_tokenizer(tokenizer, selection.kept)
-    check_segmentation(tokenizer.backend_tokenizer, trimmed.backend_tokenizer, selection.kept, held_out, ctx)
-    try:
-        rehearsed = trim_tokenizer(tokenizer, choose_tokens(written, seen, size).kept)
-    except InputError:
-        # Nine tenths can just reach the share of a script that the whole corpus just misses.
-        rehearsed = trimmed
-    after = count_tokens(held_out, len(held_out), rehearsed.backend_tokenizer, ctx)
-    words = max(sum(len(text.split()) for text in held_out), 1)
-    new_sizes = replace(sizes, vocabulary=len(selection.kept))
-    with _scratch(out) as folder:
+    with _scratch(out) as scratch:
+        texts = prepare(corpus, base, _SEED, scratch / "corpus", ctx)
+        lm, has_head = _load(model_folder) if weights else (None, False)
+        tokenizer = lm.tokenizer if lm else tokenizer_without_torch(model_folder, config)
+        check_vocabulary(len(tokenizer), sizes.vocabulary)
+        if weights and not has_head:
+            ctx.emit(Message(level="warning", text="The model has no masked-LM head: only its encoder is written."))
+        backend = tokenizer.backend_tokenizer
+        written = backend_json(tokenizer)
+        kind = kind_of(written)
+        counts = count_corpus(texts, backend, scratch, ctx)
+        ids = word_ids(words, backend, ctx) if words else ()
+        selection = choose(kind, counts, wanted, ids, ctx)
+        kept = selection.kept
+        new_sizes = replace(sizes, vocabulary=len(kept))
+        folder = scratch / "model"
+        proof = {}
         if lm:
-            _write_model(lm, has_head, selection.kept, folder)
+            from core.compression.vocabulary import cut_vocabulary, prove_model
+
+            smaller = cut_vocabulary(lm, kept, share=True)
+            trimmed = smaller.tokenizer
+            proof = {"model_proof": asdict(prove_model(lm, smaller, kept, texts.validation, _PROVED_ON, ctx))}
+            _write_model(smaller, has_head, folder)
         else:
+            trimmed = trim_tokenizer(tokenizer, kept, written)
             trimmed.save_pretrained(folder)
-            _write_config(remap_config(config, selection.kept) | family.config_changes(new_sizes), folder)
-    return {
-        "vocabulary": {"before": sizes.vocabulary, "after": len(selection.kept), "wanted": size},
-        "kept": {"special": selection.special, "alphabet": selection.alphabet, "frequency": selection.frequency},
-        "coverage": selection.coverage,
-        "fertility": {"before": held.tokens / words, "after": after.tokens / words},
-        "unknown": {"before": _unknown(held, written), "after": _unknown(after, backend_json(rehearsed))},
-        "parameters": {"before": _parameters(family, sizes), "after": _parameters(family, new_sizes)},
-        "weights": weights,
-    }
+            _write_config(remap_config(_with_ids(config), kept) | family.config_changes(new_sizes), folder)
+        findings = examine(backend, trimmed.backend_tokenizer, kind, kept, texts.validation, ctx)
+        report = {
+            "vocabulary": {"before": sizes.vocabulary, "after": len(kept), "wanted": wanted.size},
+            "kept": selection.counted(),
+            "coverage": selection.coverage,
+            **findings.to_json(),
+            **proof,
+            "parameters": {"before": _parameters(family, sizes), "after": _parameters(family, new_sizes)},
+            "weights": weights,
+        }
+        write_json(folder / REPORT, report)
+        with open(folder / TABLE, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(table(kind, selection, counts))
+    return report
 
 
 def _check_target(out: Path) -> None:
@@ -122,7 +159,7 @@ def _check_target(out: Path) -> None:
 def _load(folder: Path) -> tuple[LanguageModel, bool]:
     from core.models import load  # brings torch
 
-    return load(folder)
+    return load(folder, mapped=True)  # of the embedding, its larger part is never read
 
 
 def tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedTokenizerBase:
@@ -143,30 +180,9 @@ def tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedT
         ) from error
 
 
-def _split(texts: list[str]) -> tuple[list[str], list[str]]:
-    """Nine tenths and the tenth held out; of fewer than ten texts all are both, which leaves every share as it is."""
-    held_out = texts[_EVERY - 1 :: _EVERY]
-    if not held_out:
-        return texts, texts
-    return [text for number, text in enumerate(texts) if number % _EVERY != _EVERY - 1], held_out
-
-
-def _tell(selection: Selection, size: int, has_head: bool, ctx: Context) -> None:
-    if len(selection.kept) < size:
-        text = (
-            f"The corpus holds only {selection.distinct:,} different tokens: "
-            f"the vocabulary has {len(selection.kept):,} instead of {size:,}."
-        )
-        ctx.emit(Message(level="warning", text=text))
-    if not has_head:
-        ctx.emit(Message(level="warning", text="The model has no masked-LM head: only its encoder is written."))
-
-
-def _write_model(lm: LanguageModel, has_head: bool, kept: Sequence[int], folder: Path) -> None:
-    from core.compression.vocabulary import cut_vocabulary
+def _write_model(trimmed: LanguageModel, has_head: bool, folder: Path) -> None:
     from core.models import save
 
-    trimmed = cut_vocabulary(lm, kept)
     if has_head:
         save(trimmed, folder)
         return
@@ -174,14 +190,17 @@ def _write_model(lm: LanguageModel, has_head: bool, kept: Sequence[int], folder:
     trimmed.tokenizer.save_pretrained(folder)
 
 
+def _with_ids(config: dict[str, Any]) -> dict[str, Any]:
+    """config.json with the token ids that transformers would take where it names none, so that they move too."""
+    from transformers import AutoConfig
+
+    defaults = AutoConfig.for_model(config["model_type"]).to_dict()
+    return {key: value for key, value in defaults.items() if key.endswith("_token_id")} | config
+
+
 def _write_config(config: dict[str, Any], folder: Path) -> None:
     text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
-
-
-def _unknown(counts: TokenCounts, tokenizer_json: dict[str, Any]) -> int:
-    token = unknown_id(tokenizer_json)
-    return 0 if token is None else int(counts.occurrences[token])
 
 
 def _parameters(family: Family, sizes: Sizes) -> int:
@@ -190,7 +209,7 @@ def _parameters(family: Family, sizes: Sizes) -> int:
 
 @contextmanager
 def _scratch(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place when all is written, and goes when something fails."""
+    """A folder beside `out` whose `model` takes its place when all is written; it goes, whatever happens."""
     scratch = out.with_name(f".{out.name}.unfinished")
     try:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -201,7 +220,6 @@ def _scratch(out: Path) -> Iterator[Path]:
         yield scratch
         if out.exists():
             out.rmdir()  # empty; Windows doesn't replace it
-        scratch.replace(out)
-    except BaseException:
+        (scratch / "model").replace(out)
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise

@@ -89,7 +89,22 @@ def test_corpus_tells_what_the_sources_hold(tmp_path: Path, capsys: pytest.Captu
         "texts": 30,
         "first": [f"Sentenza {n}" for n in range(20)],
         "warnings": ["Read when the run starts: hub:a/b."],
+        "kept": 30,
+        "dropped": {"empty": 0, "repeated": 0, "short": 0, "other_script": 0},
+        "scripts": {"Latin": 1.0},
+        "complaints": [],
+        "complaint_count": 0,
     }
+
+
+def test_corpus_tells_complaints_with_their_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("Sentenza\n\nSentenza\nab\n", encoding="utf-8")
+    found = done(capsys, "corpus", sources=["a.txt"], base=str(tmp_path))
+    assert (found["kept"], found["complaint_count"]) == (1, 2)
+    assert found["complaints"] == [
+        {"file": str(tmp_path / "a.txt"), "line": 3, "problem": f"repeats line 1 of {tmp_path / 'a.txt'}"},
+        {"file": str(tmp_path / "a.txt"), "line": 4, "problem": "has fewer than 5 letters: “ab”"},
+    ]
 
 
 def test_corpus_faults_are_about_the_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from core.context import Quiet
 from core.corpus import prepare as prepare_module
-from core.corpus.prepare import PreparedCorpus, clean, prepare
+from core.corpus.cleaning import HashSet, clean
+from core.corpus.prepare import PreparedCorpus, prepare
 from core.errors import InputError, Stopped
 from core.events import Event, Message
 
@@ -23,6 +24,8 @@ class Settings:
     sources: Sequence[str] = ("a.txt",)
     limit: int = 0
     validation_fraction: float = 0.1
+    least_letters: int = 0
+    other_scripts: str = "drop"
 
 
 class Notes(Quiet):
@@ -78,7 +81,7 @@ def test_the_parts_hold_every_different_text_once(tmp_path: Path) -> None:
     assert sorted(train + validation) == sorted(texts)
     assert train == [text for text in texts if text in set(train)]
     report = corpus.report
-    assert (report.read, report.empty, report.repeats, report.kept) == (307, 1, 6, 300)
+    assert (report.read, report.empty, report.repeated, report.kept) == (307, 1, 6, 300)
     assert (
         (report.train, report.validation)
         == (len(corpus.train), len(corpus.validation))
@@ -98,6 +101,48 @@ def test_what_was_dropped_is_told(tmp_path: Path) -> None:
         f"Corpus: 22 texts read, 20 kept ({len(corpus.validation)} of them for validation);"
         " dropped: 1 empty and 1 repeated."
     ]
+
+
+def test_short_texts_and_other_scripts_are_dropped_and_told(tmp_path: Path) -> None:
+    texts = some_texts(300, "sentence")
+    write(
+        tmp_path / "a.txt",
+        [*texts, "", "12 345", "abc de", "abcd", "Ще не вмерла", "text с двумя", "Ще і ще", *texts[:2]],
+    )
+    notes = Notes()
+    corpus = prepare(Settings(least_letters=5), tmp_path, 1, tmp_path / "corpus", notes)
+    report = corpus.report
+    counts = (report.read, report.empty, report.short, report.repeated, report.other_script, report.kept)
+    assert counts == (309, 1, 2, 2, 3, 301)
+    assert {*corpus.train, *corpus.validation} == {*texts, "abc de"}
+    assert report.characters == sum(map(len, texts)) + 6 and report.words == 902
+    assert notes.texts[0].endswith("; dropped: 1 empty, 2 too short, 2 repeated and 3 in another script.")
+    kept = run(tmp_path, Settings(least_letters=5, other_scripts="keep")).report
+    assert (kept.kept, kept.other_script) == (304, 0)
+
+
+def test_where_other_scripts_are_dropped_the_split_is_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", some_texts(300))
+    write(tmp_path / "b.txt", [line for text in some_texts(300) for line in (text, f"Ще {text[-3:]}")][:310])
+    plain = run(tmp_path, Settings(), folder="plain")
+    mixed = run(tmp_path, Settings(("b.txt", "a.txt"), other_scripts="keep"), folder="mixed")
+    both = {text for text in mixed.validation if text.startswith("text")}
+    assert both == set(plain.validation)
+
+
+def test_a_corpus_of_mixed_scripts_loses_nothing(tmp_path: Path) -> None:
+    japanese = [f"これは{number}番目の文章です" for number in range(200)] + ["カタカナダケ", "漢字熟語", "ひらがなだけ"]
+    serbian = [f"Ово је реченица број {number}" for number in range(30)]
+    serbian += [f"Ovo je rečenica broj {number}" for number in range(30)]
+    for texts in (japanese, serbian, [f"ⰀⰁⰂⰃ {number}" for number in range(20)]):
+        write(tmp_path / "a.txt", texts)
+        assert run(tmp_path, Settings(least_letters=1), folder=f"corpus {len(texts)}").report.kept == len(texts)
+
+
+def test_a_corpus_of_other_scripts_alone_can_not_be(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", [f"{'ab' * 5000} {number}" for number in range(9)] + ["Ще не вмерла", "Ще вмерла"])
+    with pytest.raises(InputError, match=r"holds only 9 different texts.*Add more texts"):
+        run(tmp_path, Settings())
 
 
 def test_a_text_lands_on_the_same_side_whatever_is_beside_it(tmp_path: Path) -> None:
@@ -226,7 +271,7 @@ def test_a_stopped_one_leaves_no_half_corpus(tmp_path: Path, checks: int) -> Non
 def test_hash_set_equals_a_set() -> None:
     random = np.random.default_rng(0)
     values = [0, 1, 2**64 - 1, *range(256, 256 * 40, 256), *random.integers(0, 2**64, 5000, dtype=np.uint64).tolist()]
-    ours, pythons = prepare_module.HashSet(), set()
+    ours, pythons = HashSet(), set()
     for value in [*values, *values]:
         wanted = (value or 1) not in pythons
         pythons.add(value or 1)

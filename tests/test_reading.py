@@ -16,7 +16,7 @@ import pytest
 
 from core.context import Quiet
 from core.corpus import lines as lines_module
-from core.corpus.reading import corpus_faults, read_texts
+from core.corpus.reading import corpus_faults, read_files, read_texts
 from core.errors import InputError
 from core.events import Event, Message
 from resources import sample
@@ -208,7 +208,6 @@ FAULTY = {
     "pdf.txt": (b"%PDF-1.7\n\x01", "is a PDF file"),
     "gz.txt": (gzip.compress(b"one"), "compressed with gzip.*Rename it to gz.txt.gz"),
     "binary.txt": (bytes(range(32)) * 9, "holds binary data"),
-    "utf16.txt": ("no mark here".encode("utf-16-le"), "UTF-16 without its mark"),
     "empty.txt": (b"", "empty.txt is empty: there is no text in it"),
     "blank.txt": (b" \r\n\t\n", "blank.txt is empty"),
     "header.tsv": (b"text\tlabel\n", "header.tsv is empty"),
@@ -266,6 +265,41 @@ def test_later_lines_are_checked_when_they_are_read(tmp_path: Path) -> None:
     put(tmp_path / "a.jsonl", '{"text": "one"}\n{"txt": "two"}\n')
     with pytest.raises(InputError, match="line 2, has no text under 'text'"):
         read("a.jsonl", tmp_path)
+
+
+def test_texts_have_their_places(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    put(tmp_path / "a.txt", "one\n\ntwo\n")
+    put(tmp_path / "b.jsonl", '\n{"text": "one"}\n{"text": ""}\n{"text": "two"}\n')
+    put(tmp_path / "c.csv", 'text;id\n"one\nand more";1\n\ntwo;2\n')
+    put(tmp_path / "d.tsv", "text\tid\none\t1\ntwo\t2\n")
+    put(tmp_path / "e.conllu", "# text = one\n\n\n# text = two\n")
+    parquet.write_table(pyarrow.table({"text": ["one", None, "two"]}), tmp_path / "f.parquet")
+    places = {
+        name: [(text.line, text.text) for text in read_files(name, [tmp_path / name], Quiet()) if text.text]
+        for name in ("a.txt", "b.jsonl", "c.csv", "d.tsv", "e.conllu", "f.parquet")
+    }
+    assert places == {
+        "a.txt": [(1, "one"), (3, "two")],
+        "b.jsonl": [(2, "one"), (4, "two")],
+        "c.csv": [(2, "one\nand more"), (5, "two")],
+        "d.tsv": [(2, "one"), (3, "two")],
+        "e.conllu": [(1, "one"), (4, "two")],
+        "f.parquet": [(1, "one"), (3, "two")],
+    }
+    assert (
+        list(read_texts("*", tmp_path, Quiet())) == ["one", "two"] * 2 + ["one\nand more", "two"] + ["one", "two"] * 3
+    )
+
+
+def test_a_table_in_another_encoding_is_told_once(tmp_path: Path) -> None:
+    texts = ["Veľká časť obyvateľov žije v mestách", "Ťažko povedať, čo prinesie budúci týždeň", "Škola stojí ďaleko"]
+    put(tmp_path / "a.csv", "\n".join(["id;text", *(f'1;"{text}"' for text in texts)]).encode("cp1250"))
+    notes = Notes()
+    assert list(read_texts("a.csv", tmp_path, notes)) == texts
+    assert len(notes.texts) == 1 and "read as Windows-1250" in notes.texts[0]
 
 
 def test_a_file_without_line_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

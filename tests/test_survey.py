@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from core.context import Quiet
 from core.corpus import survey as survey_module
+from core.corpus.prepare import prepare
 from core.corpus.survey import survey
 from core.errors import InputError, Stopped
+from core.recipe import Corpus
 from resources import sample
 
 LINES = [f"Sentenza numru {number} għall-prova." for number in range(40)]
@@ -95,7 +100,7 @@ def test_long_texts_are_told(tmp_path: Path) -> None:
     assert "more than 100,000 characters: 1." in told
 
 
-@pytest.mark.parametrize(("text", "encoding"), [("Ħobż u ġobon", "cp1252"), ("Čaj", "latin-1")])
+@pytest.mark.parametrize(("text", "encoding"), [("Ħobż u ġobon", "cp1252"), ("Čajník", "latin-1")])
 def test_garbled_texts_are_told(text: str, encoding: str, tmp_path: Path) -> None:
     (told,) = warnings(tmp_path, [*LINES, text.encode().decode(encoding)])
     assert "wrong encoding" in told and ": 1." in told
@@ -107,14 +112,17 @@ def test_sound_letters_are_not_taken_for_garbled_ones(text: str, tmp_path: Path)
 
 
 def test_lost_letters_are_told(tmp_path: Path) -> None:
-    (told,) = warnings(tmp_path, [*LINES, "g\ufffdar"])
+    (told,) = warnings(tmp_path, [*LINES, "g\ufffdar tas-sewwa"])
     assert "lost in a conversion: 1." in told
 
 
 def test_another_script_is_told(tmp_path: Path) -> None:
-    (told,) = warnings(tmp_path, [*LINES, "Ще не вмерла Україна", "123 456"])
+    (told,) = warnings(tmp_path, [*LINES, "Ще не вмерла Україна"])
     assert told.startswith("Texts mostly in Cyrillic letters: 1.") and "Latin" in told
-    assert warnings(tmp_path, ["漢字とかな" + str(number) for number in range(9)] + ["ひらがな", "カタカナ"]) == []
+    assert (
+        warnings(tmp_path, ["漢字とかなの" + str(number) for number in range(9)] + ["ひらがなです", "カタカナナリ"])
+        == []
+    )
 
 
 # -- progress --------------------------------------------------------------------------------------------------------
@@ -168,4 +176,93 @@ def test_faults_inside_the_files_come_at_once(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text('{"text": "x"}\n{"text": 3}\n')
     with pytest.raises(InputError) as caught:
         survey(["a.jsonl", "b.jsonl"], tmp_path, Quiet())
-    assert [fault.problem.count("line 2") for fault in caught.value.faults] == [1, 1]
+    assert [fault.problem.partition(str(tmp_path) + "/")[2] for fault in caught.value.faults] == [
+        "a.jsonl, line 2, has no text under 'text'.",
+        "a.jsonl, as a line of it can't be read.",
+        "b.jsonl, line 2, has no text under 'text'.",
+        "b.jsonl, as a line of it can't be read.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("a.jsonl", '{"text": "good"}', '{"text": 3}'),
+        ("a.tsv", "good\tlabel", "bad"),
+        ("a.conllu", "1\tgood" + "\t_" * 8, "bad"),
+    ],
+)
+def test_every_faulty_line_is_told_up_to_a_number(name: str, good: str, bad: str, tmp_path: Path) -> None:
+    header = "text\tlabel\n" if name == "a.tsv" else "\n"
+    (tmp_path / name).write_text(f"{header}{good}\n{bad}\n{good}\n" + f"{bad}\n" * 60)
+    with pytest.raises(InputError) as caught:
+        survey([name], tmp_path, Quiet())
+    *lines, summary = caught.value.faults
+    assert [
+        f"{name}, line {number}, " in line.problem for line, number in zip(lines, [3, *range(5, 54)], strict=True)
+    ] == [True] * 50
+    assert summary.problem == f"A run would refuse {tmp_path / name}, as 61 lines of it can't be read."
+
+
+# -- what a run would take -------------------------------------------------------------------------------------------
+
+MESS = st.sampled_from(
+    [
+        "",
+        " ",
+        "\0",
+        "ab",
+        "12345",
+        "kelma waħda",
+        "KELMA WAĦDA",
+        "Ще не вмерла",
+        "日本語とかな",
+        "Ελλάδα μου",
+        "wieħed tnejn",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(MESS, max_size=60))
+def test_a_survey_counts_as_a_run_does(tmp_path: Path, texts: list[str]) -> None:
+    text_file(tmp_path / "a.txt", [*LINES, *texts])
+    found = survey(["a.txt"], tmp_path, Quiet())
+    shutil.rmtree(tmp_path / "corpus", ignore_errors=True)
+    report = prepare(Corpus(sources=("a.txt",)), tmp_path, 1, tmp_path / "corpus", Quiet()).report
+    assert found.kept == report.kept
+    assert found.dropped == {
+        "empty": report.empty,
+        "repeated": report.repeated,
+        "short": report.short,
+        "other_script": report.other_script,
+    }
+    assert report.read == report.kept + sum(found.dropped.values()) == len(LINES) + len(texts)
+
+
+def test_complaints_have_places_and_the_first_of_each_kind_comes_first(tmp_path: Path) -> None:
+    text_file(tmp_path / "a.txt", [*LINES * 4, "", "ab", "Ще", "Щедрик", "g\ufffdar tajjeb"])
+    found = survey(["a.txt"], tmp_path, Quiet())
+    assert [(entry.line, entry.problem) for entry in found.complaints[:6]] == [
+        (41, f"repeats line 1 of {tmp_path / 'a.txt'}"),
+        (162, "has fewer than 5 letters: “ab”"),
+        (165, "holds the mark \ufffd, which stands for lost letters"),
+        (164, "is in another script (Cyrillic): “Щедрик”"),
+        (42, f"repeats line 2 of {tmp_path / 'a.txt'}"),
+        (163, "has fewer than 5 letters: “Ще”"),
+    ]
+    assert len(found.complaints) == 50 and found.complaint_count == 120 + 2 + 1 + 1
+    assert found.dropped == {"empty": 1, "repeated": 120, "short": 2, "other_script": 1}
+    assert list(found.scripts) == ["Latin", "Cyrillic"] and sum(found.scripts.values()) == pytest.approx(1)
+
+
+def test_places_of_early_texts_alone_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey_module, "_MOST_PLACES", 1)
+    text_file(tmp_path / "a.txt", [*LINES, LINES[1]])
+    assert [entry.problem for entry in survey(["a.txt"], tmp_path, Quiet()).complaints] == ["repeats an earlier text"]
+
+
+def test_an_encoding_found_out_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("\n".join(LINES).encode("iso8859-3") * 2)
+    told = survey(["a.txt"], tmp_path, Quiet()).warnings
+    assert any("is not UTF-8; it was read as ISO-8859-3" in warning for warning in told)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import Fault, InputError, gathering
-from core.families import Family, Part, Sizes, family_of
+from core.families import REDUCIBLE, Family, Part, Reducible, Sizes, family_of
 from core.families.heads import resolve_heads
 
 
@@ -25,6 +25,12 @@ _CUT_BY = {
     "hidden": ("hidden", "heads"),
 }
 """Stage → the sizes that it changes."""
+_WORDS: Mapping[Reducible, str] = {
+    "layers": "the layers",
+    "feed_forward": "the feed-forward units",
+    "hidden": "the hidden size",
+    "vocabulary": "the vocabulary",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,11 @@ class Estimate:
         """Fraction of the teacher's parameters that goes."""
         return 1 - self.student.parameters / self.teacher.parameters
 
+    @property
+    def cuts_vocabulary(self) -> bool:
+        """Whether the vocabulary is cut."""
+        return any(stage.name == "vocabulary" for stage in self.stages)
+
     def to_json(self) -> dict[str, Any]:
         """`teacher`, `student` and `stages` as results.json has them, sizes only."""
         return {
@@ -92,6 +103,8 @@ def estimate(
     vocabulary: int | None = None,
     hidden_reduction: str,
     vocabulary_order: str,
+    vocabulary_multiple: int = 1,
+    vocabulary_open: bool = False,
     adapted: bool = False,
 ) -> Estimate:
     """Sizes of the teacher, of the model after each stage that changes it, and of the student.
@@ -101,6 +114,8 @@ def estimate(
         layers, feed_forward, hidden, heads, vocabulary: the recipe's targets; None: the teacher's own.
         hidden_reduction: its name in the recipe; decides the number of heads where `heads` is None.
         vocabulary_order: "first" or "last": whether the vocabulary is cut before or after everything else.
+        vocabulary_multiple: what `vocabulary` is rounded up to a multiple of.
+        vocabulary_open: the vocabulary is cut, to a size that shows only when the corpus is counted.
         adapted: whether the teacher is adapted to the language first, a stage that changes no size.
 
     Raises:
@@ -127,26 +142,28 @@ def estimate(
         feed_forward=teacher.feed_forward if feed_forward is None else feed_forward,
         hidden=width,
         heads=resolve_heads(teacher, width, heads, hidden_reduction),
-        vocabulary=teacher.vocabulary if vocabulary is None else vocabulary,
+        vocabulary=teacher.vocabulary if vocabulary is None else _rounded_up(vocabulary, vocabulary_multiple, teacher),
     )
     stages, sizes = [], teacher
-    for name in _stage_names(teacher, student, vocabulary_order=vocabulary_order, adapted=adapted):
+    for name in _stage_names(teacher, student, vocabulary_order, vocabulary_open, adapted):
         sizes = replace(sizes, **{axis: getattr(student, axis) for axis in _CUT_BY.get(name, ())})
         stages.append(StageSize(name, _measure(family, sizes)))
     return Estimate(_measure(family, teacher), _measure(family, student), tuple(stages))
 
 
-def _stage_names(teacher: Sizes, student: Sizes, *, vocabulary_order: str, adapted: bool) -> list[str]:
-    """The stages of a run, in order; one that would change nothing is left out.
+def _rounded_up(vocabulary: int, multiple: int, teacher: Sizes) -> int:
+    """A vocabulary's size as the next multiple, unless the teacher has fewer tokens."""
+    return min(-(-vocabulary // multiple) * multiple, teacher.vocabulary)
 
-    Args:
-        teacher, student: the sizes to start from and to end at.
-        vocabulary_order: "first" or "last".
-        adapted: whether the teacher is adapted to the language first.
-    """
+
+def _stage_names(
+    teacher: Sizes, student: Sizes, vocabulary_order: str, vocabulary_open: bool, adapted: bool
+) -> list[str]:
+    """The stages of a run, in order; one that would change nothing is left out. Arguments as for `estimate`."""
     cut = {
         name: any(getattr(teacher, axis) != getattr(student, axis) for axis in axes) for name, axes in _CUT_BY.items()
     }
+    cut["vocabulary"] = cut["vocabulary"] or vocabulary_open
     # The second distillation belongs to this stage; it also mends what the feed-forward cut broke.
     cut["hidden"] = cut["hidden"] or cut["feed_forward"]
     order = ["layers", "feed_forward", "hidden"]
@@ -171,26 +188,42 @@ def target_faults(
         layers, feed_forward, hidden, heads, vocabulary: the recipe's targets; None: the teacher's own.
         hidden_reduction: its name in the recipe.
     """
-    ranges = (
-        ("layers", layers, teacher.layers),
-        ("intermediate_size", feed_forward, teacher.feed_forward),
-        ("hidden_size", hidden, teacher.hidden),
-        ("vocabulary_size", vocabulary, teacher.vocabulary),
+    ranges: tuple[tuple[str, Reducible, int | None], ...] = (
+        ("layers", "layers", layers),
+        ("intermediate_size", "feed_forward", feed_forward),
+        ("hidden_size", "hidden", hidden),
+        ("vocabulary_size", "vocabulary", vocabulary),
     )
-    faults = [
-        Fault(
-            f"targets.{key} is {value}, but it must be from 1 to {most}, the teacher's.",
-            f"Set targets.{key} to {min(max(value, 1), most)}.",
-            f"targets.{key}",
-        )
-        for key, value, most in ranges
-        if value is not None and not 1 <= value <= most
-    ]
-    width = teacher.hidden if hidden is None else hidden
+    faults = []
+    for key, size, value in ranges:
+        most = getattr(teacher, size)
+        if value is None or value == most:
+            continue
+        if size in teacher.fixed:
+            faults.append(_fixed_fault(f"targets.{key}", value, most, teacher))
+        elif not 1 <= value <= most:
+            faults.append(
+                Fault(
+                    f"targets.{key} is {value}, but it must be from 1 to {most}, the teacher's.",
+                    f"Set targets.{key} to {min(max(value, 1), most)}.",
+                    f"targets.{key}",
+                )
+            )
+    width = teacher.hidden if hidden is None or "hidden" in teacher.fixed else hidden
     if 1 <= width <= teacher.hidden:
         with gathering(faults):
             resolve_heads(teacher, width, heads, hidden_reduction)
     return faults
+
+
+def _fixed_fault(key: str, value: int, own: int, teacher: Sizes) -> Fault:
+    """What a target says that would cut a size which this architecture's models can't have cut."""
+    cut = " and ".join(_WORDS[size] for size in REDUCIBLE if size not in teacher.fixed)
+    return Fault(
+        f"{key} is {value}, but it must be {own}, the teacher's: of its architecture only {cut} can be cut yet.",
+        f"Leave {key} out.",
+        key,
+    )
 
 
 def _measure(family: Family, sizes: Sizes) -> ModelSize:

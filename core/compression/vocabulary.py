@@ -8,31 +8,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn.functional import linear
 
 from core.compression.cutting import cut
-from core.compression.tokens import check_segmentation, check_vocabulary, remap_config, trim_tokenizer
 from core.context import Context, Quiet
 from core.models import LanguageModel
+from core.vocabulary.rewriting import check_vocabulary, numbering, remap_config, trim_tokenizer
 
 LOGIT_TOLERANCE = 1e-5
 """How far logits may differ, as a share of the largest: a product with fewer rows may sum in another order."""
+_MOST_TOKENS = 128
+"""Tokens of a text that are compared."""
+_WHOLE, _WHOLE_TOKENS = 5, 32
+"""Texts, and tokens of each, for which the original's logits of its whole vocabulary are computed: 32 MB for XLM-R."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ModelProof:
     """What was compared between a model and its trimmed self, and found equal."""
 
-    lines: int
-    """Texts looked at."""
     compared: int
-    """Those among them whose tokens are all kept."""
+    """Texts whose tokens are all kept, that both models read."""
     tokens: int
-    """Tokens of the compared texts, special ones included."""
+    """Their tokens, special ones included."""
     largest_difference: float
-    """Of a logit of a kept token."""
+    """Between a kept token's logit and the same one among all the original's, which is another product's sum."""
 
 
-def cut_vocabulary(lm: LanguageModel, kept: Sequence[int]) -> LanguageModel:
+def cut_vocabulary(lm: LanguageModel, kept: Sequence[int], *, share: bool = False) -> LanguageModel:
     """The model and tokenizer with the kept tokens only; on text of these it is the same model.
 
     Rows of the embedding and of the output embedding go with their tokens, bias likewise; rows beyond the tokenizer's
@@ -42,9 +45,10 @@ def cut_vocabulary(lm: LanguageModel, kept: Sequence[int]) -> LanguageModel:
         lm: the model to cut; it stays as it is.
         kept: old ids, ascending, every special token among them (`choose_tokens` gives such); a token's new id is its
             place here.
+        share: use the tensors without a vocabulary axis in both models; then neither may be trained.
 
     Raises:
-        InputError: the tokenizer is longer than the embedding, is neither WordPiece nor Unigram, or the padding id of a
+        InputError: the tokenizer is longer than the embedding, is of an unsupported kind, or the padding id of a
             RoBERTa would move.
     """
     check_vocabulary(len(lm.tokenizer), lm.sizes.vocabulary)
@@ -55,52 +59,62 @@ def cut_vocabulary(lm: LanguageModel, kept: Sequence[int]) -> LanguageModel:
     renumbered.config = type(lm.model.config).from_dict(config)
     sizes = dataclasses.replace(lm.sizes, vocabulary=len(kept))
     index = torch.tensor(kept, dtype=torch.int64)
-    return cut(LanguageModel(renumbered, tokenizer), sizes, {"vocabulary": index})
+    return cut(LanguageModel(renumbered, tokenizer), sizes, {"vocabulary": index}, share=share)
 
 
-def prove(
-    before: LanguageModel, after: LanguageModel, kept: Sequence[int], texts: Iterable[str], ctx: Context | None = None
-) -> Proof:
+@torch.no_grad()
+def prove_model(
+    before: LanguageModel,
+    after: LanguageModel,
+    kept: Sequence[int],
+    texts: Iterable[str],
+    most: int,
+    ctx: Context | None = None,
+) -> ModelProof:
     """Show on real text that trimming changed nothing; texts with a token that isn't kept are passed over.
 
-    Segmentation must agree id for id and hidden states bit for bit; logits must equal the original's restricted to the
-    kept tokens, up to `LOGIT_TOLERANCE`.
+    Hidden states must agree bit for bit, and so must the logits with the original's head restricted to the kept rows.
+    On the first texts what both models themselves give is compared too, which may differ by `LOGIT_TOLERANCE`.
 
     Args:
         before, after: the model and its trimmed self.
         kept: old ids of the kept tokens, ascending.
-        texts: lines that had no part in choosing the tokens.
+        texts: lines that had no part in choosing the tokens; of each, its beginning is compared.
+        most: texts to compare at most.
         ctx: asked between texts.
 
     Raises:
         RuntimeError: something differs (a fault of ours).
     """
     ctx = ctx or Quiet()
-    texts = list(texts)
-    check_segmentation(before.tokenizer.backend_tokenizer, after.tokenizer.backend_tokenizer, kept, texts, ctx)
     index = torch.tensor(kept, dtype=torch.int64)
-    new_id = {old: new for new, old in enumerate(kept)}
+    weight, bias = (tensor[index] for tensor in before.decoder)
+    new_id = numbering(kept)
     compared = tokens = 0
     largest = 0.0
     for text in texts:
+        if compared == most:
+            break
         ctx.check()
         # Not through the tokenizer's call: that would leave a truncation in it, to be saved with it.
-        old = before.tokenizer.backend_tokenizer.encode(text).ids[: before.max_length]
+        old = before.tokenizer.backend_tokenizer.encode(text).ids[: min(before.max_length, _MOST_TOKENS)]
         if not all(token in new_id for token in old):
             continue
-        hidden, logits = _run(before, old)
-        trimmed_hidden, trimmed_logits = _run(after, [new_id[token] for token in old])
-        if not torch.equal(hidden, trimmed_hidden):
+        ids, mask = torch.tensor([old]), torch.ones(1, len(old), dtype=torch.int64)
+        new_ids = torch.tensor([[new_id[token] for token in old]])
+        hidden = before.hidden_states(ids, mask)
+        if not torch.equal(hidden, after.hidden_states(new_ids, mask)):
             raise RuntimeError(f"trimming changed the hidden states of {text[:200]!r}")
-        difference = float((logits[..., index] - trimmed_logits).abs().max())
-        if not difference <= LOGIT_TOLERANCE * max(1.0, float(logits.abs().max())):
-            raise RuntimeError(f"trimming changed logits by {difference} on {text[:200]!r}")
-        compared, tokens, largest = compared + 1, tokens + len(old), max(largest, difference)
-    return Proof(len(texts), compared, tokens, largest)
-
-
-@torch.no_grad()
-def _run(lm: LanguageModel, ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    input_ids = torch.tensor([ids])
-    output = lm.model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids), output_hidden_states=True)
-    return output.hidden_states[-1], output.logits
+        restricted = linear(before.head_features(hidden), weight, bias)
+        if not torch.equal(restricted, linear(after.head_features(hidden), *after.decoder)):
+            raise RuntimeError(f"trimming changed logits of {text[:200]!r}")
+        if compared < _WHOLE:
+            ids, new_ids, mask = (tensor[:, :_WHOLE_TOKENS] for tensor in (ids, new_ids, mask))
+            ours = after.model(input_ids=new_ids, attention_mask=mask).logits
+            whole = before.model(input_ids=ids, attention_mask=mask).logits[..., index]
+            difference = float((whole - ours).abs().max())
+            if not difference <= LOGIT_TOLERANCE * max(1.0, float(whole.abs().max())):
+                raise RuntimeError(f"trimming changed logits by {difference} on {text[:200]!r}")
+            largest = max(largest, difference)
+        compared, tokens = compared + 1, tokens + len(old)
+    return ModelProof(compared, tokens, largest)

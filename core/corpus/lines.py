@@ -6,13 +6,17 @@ import codecs
 import gzip
 import io
 import os
+import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from core.context import Context
+from core.corpus.encoding import encoding_name, encoding_of, utf16_without_mark
 from core.errors import InputError
+from core.events import Message
 
 LONGEST_LINE = 10_000_000
 """Characters that no line may have; such a one is a file without line ends, not a text."""
@@ -27,44 +31,83 @@ _BYTE_ORDER_MARKS = (
 _GZIP_MAGIC = b"\x1f\x8b"
 _OTHER_MAGIC = {b"PK\x03\x04": "a ZIP or Office file", b"%PDF": "a PDF file", b"\xd0\xcf\x11\xe0": "an Office file"}
 _NOT_IN_TEXT = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1b"})
+_ASCII = bytes(range(0x80))
 _SAVE_AS_UTF8 = "Save it as plain text in UTF-8 (or convert it: iconv -f ITS-ENCODING -t UTF-8)."
+
+_SAMPLE_BYTES = 64 * 1024
+_SAMPLE_TIMES, _SAMPLE_AROUND = 4, 200
+"""How often each byte value has to be in a sample, and how many bytes around it, should it come late in a file."""
+_BLOCK = 1024 * 1024
+_BEYOND_ASCII, _LINE_END = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\r\n]")
+_UTF8_SHARE = 0.02
+"""Of the lines beyond ASCII: where more are sound UTF-8, the file is damaged UTF-8, not another encoding."""
 
 
 def read_lines(path: Path, ctx: Context) -> Iterator[str]:
     """The lines of a text file (where its name ends in .gz: unpacked) without their ends (LF, CR LF or CR).
 
-    The file is UTF-8, or UTF-8, UTF-16 or UTF-32 with a byte-order mark, which is left out.
+    The file is UTF-8; or UTF-8, UTF-16 or UTF-32 with a byte-order mark, which is left out; or in another encoding that
+    shows without doubt, which is told as a warning.
 
     Args:
         path: the file.
-        ctx: asked again and again whether to go on; progress is in bytes of the file as it is on disk.
+        ctx: asked again and again whether to go on; told of an encoding that had to be found out; progress is in bytes
+            of the file as it is on disk.
 
     Raises:
         InputError: the file can't be read, is not text or not in its encoding, or has no line ends.
     """
-    number = 0
-    since_check = 0
     try:
-        encoding = _encoding(path)
-        with open(path, "rb") as raw, io.TextIOWrapper(_unpacked(path, raw), encoding=encoding) as stream:
-            size = os.fstat(raw.fileno()).st_size
-            while line := stream.readline(LONGEST_LINE):
-                number += 1
-                if len(line) == LONGEST_LINE and not line.endswith("\n"):
-                    raise InputError(
-                        f"{path}, line {number}, has {LONGEST_LINE:,} characters or more.",
-                        hint="Put every text (a sentence or a paragraph) on a line of its own.",
-                    )
-                since_check += len(line) + 100
-                if since_check > 1_000_000:
-                    ctx.check()
-                    ctx.progress(raw.tell(), size)
-                    since_check = 0
-                yield line.removesuffix("\n")
-    except UnicodeDecodeError as error:
-        raise _undecodable(path, error) from error
+        yield from _read_lines(path, ctx)
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
+
+
+def _read_lines(path: Path, ctx: Context) -> Iterator[str]:
+    number, ascii_so_far = 0, True
+    encoding = _head_encoding(path, ctx)
+    try:
+        for line in _decoded(path, encoding, ctx):
+            number += 1
+            ascii_so_far = ascii_so_far and line.isascii()
+            yield line
+        return
+    except UnicodeDecodeError as error:
+        found = _other_encoding(path, ctx) if encoding == "utf-8" and ascii_so_far else None
+        if found is None:
+            raise _undecodable(path, error.encoding) from error
+    _tell(path, found, ctx)
+    try:
+        # What was read as UTF-8 up to here is ASCII, so it is the same in the other encoding.
+        for again, line in enumerate(_decoded(path, found, ctx)):
+            if again >= number:
+                yield line
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, found) from error
+
+
+def _decoded(path: Path, encoding: str, ctx: Context) -> Iterator[str]:
+    """The lines of a file in a known encoding.
+
+    Raises:
+        UnicodeDecodeError: it is not in that encoding.
+    """
+    number = since_check = 0
+    with open(path, "rb") as raw, io.TextIOWrapper(_unpacked(path, raw), encoding=encoding) as stream:
+        size = os.fstat(raw.fileno()).st_size
+        while line := stream.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE and not line.endswith("\n"):
+                raise InputError(
+                    f"{path}, line {number}, has {LONGEST_LINE:,} characters or more.",
+                    hint="Put every text (a sentence or a paragraph) on a line of its own.",
+                )
+            since_check += len(line) + 100
+            if since_check > 1_000_000:
+                ctx.check()
+                ctx.progress(raw.tell(), size)
+                since_check = 0
+            yield line.removesuffix("\n")
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -79,14 +122,16 @@ def _packed(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
 
-def _encoding(path: Path) -> str:
-    """The encoding that the file's byte-order mark tells, else UTF-8.
+# -- encodings -------------------------------------------------------------------------------------------------------
+
+
+def _head_encoding(path: Path, ctx: Context) -> str:
+    """The encoding that a file's first bytes tell by a mark or by zeros, else UTF-8.
 
     Raises:
-        InputError: the file isn't text.
+        InputError: the file can't be read or isn't text.
     """
-    with _open(path) as file:
-        head = file.read(4096)
+    head = _head(path)
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return encoding
@@ -96,27 +141,119 @@ def _encoding(path: Path) -> str:
     if head.startswith(_GZIP_MAGIC):
         raise InputError(f"{path} is compressed with gzip.", hint=f"Rename it to {path.name}.gz, or unpack it.")
     if len(head) - len(head.translate(None, _NOT_IN_TEXT)) > 4 + len(head) // 100:
-        raise InputError(f"{path} holds binary data (or UTF-16 without its mark), not text.", hint=_SAVE_AS_UTF8)
+        found = utf16_without_mark(head)
+        if found is None:
+            raise InputError(f"{path} holds binary data, not text.", hint=_SAVE_AS_UTF8)
+        _tell(path, found, ctx)
+        return found
     return "utf-8"
 
 
-def _undecodable(path: Path, error: UnicodeDecodeError) -> InputError:
-    """Where the file stops being what it should be: the decoder knows its own block only."""
-    if error.encoding == "utf-8":
-        offset = 0
-        with _open(path) as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError as here:
-                    byte = line[here.start]
-                    return InputError(
-                        f"{path} is not UTF-8: line {number} has the byte 0x{byte:02X} (byte {offset + here.start + 1} "
-                        "of the file), which can't stand there.",
-                        hint=_SAVE_AS_UTF8,
-                    )
-                offset += len(line)
-    return InputError(f"{path} is not the {error.encoding.upper()} that its first bytes say.", hint=_SAVE_AS_UTF8)
+def _head(path: Path) -> bytes:
+    with _open(path) as file:
+        return file.read(4096)
+
+
+def _tell(path: Path, encoding: str, ctx: Context) -> None:
+    text = f"{path} is not UTF-8; it was read as {encoding_name(encoding)}. Check the first lines."
+    ctx.emit(Message(level="warning", text=text))
+
+
+def _other_encoding(path: Path, ctx: Context) -> str | None:
+    """The encoding of a file that isn't UTF-8; None where that isn't sure."""
+    sample = _sample(path, ctx)
+    beyond = [line for line in sample.split(b"\n") if not line.isascii()]
+    if sum(map(_is_utf8, beyond)) > _UTF8_SHARE * len(beyond):
+        return None
+    return encoding_of(sample) or utf16_without_mark(_head(path))
+
+
+def _sample(path: Path, ctx: Context) -> bytes:
+    """Lines that aren't ASCII: the first ones of the file, and some around every byte that comes up later."""
+    taken: list[bytes] = []
+    size = 0
+    times: Counter[int] = Counter()
+    with _open(path) as file:
+        while block := file.read(_BLOCK) + file.readline(_BLOCK):
+            ctx.check()
+            fresh = {byte for byte in set(block.translate(None, _ASCII)) if times[byte] < _SAMPLE_TIMES}
+            if size >= _SAMPLE_BYTES and not fresh:
+                continue
+            at = 0
+            while size < _SAMPLE_BYTES and (match := _BEYOND_ASCII.search(block, at)):
+                piece = _line_around(block, match.start(), _SAMPLE_BYTES)
+                times.update(piece.translate(None, _ASCII))
+                taken.append(piece)
+                size += len(piece)
+                end = _LINE_END.search(block, match.end())
+                at = end.end() if end else len(block)
+            for byte in sorted(fresh):
+                for match in re.finditer(re.escape(bytes([byte])), block):
+                    if times[byte] >= _SAMPLE_TIMES:
+                        break
+                    piece = _line_around(block, match.start(), _SAMPLE_AROUND)
+                    times.update(piece.translate(None, _ASCII))
+                    taken.append(piece)
+    return b"\n".join(taken)
+
+
+def _line_around(block: bytes, at: int, most: int) -> bytes:
+    """The line that holds a byte, cut so many bytes before and after it."""
+    first = max(0, at - most)
+    before = max(block.rfind(b"\n", first, at) + 1, block.rfind(b"\r", first, at) + 1, first)
+    end = _LINE_END.search(block, at, at + most)
+    return block[before : end.start() if end else at + most]
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# -- what is wrong ---------------------------------------------------------------------------------------------------
+
+
+def _undecodable(path: Path, encoding: str) -> InputError:
+    """Where the file stops being what it should be: the decoder of lines knows its own block only."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        return InputError(f"{path} is not the {encoding.upper()} that its first bytes say.", hint=_SAVE_AS_UTF8)
+    number, offset, byte = _first_undecodable(path, encoding)
+    name = "UTF-8" if encoding.startswith("utf-8") else encoding_name(encoding)
+    what = f"{path} is not {name}" if name == "UTF-8" else f"{path} is neither UTF-8 nor all {name}"
+    return InputError(
+        f"{what}: line {number} has the byte 0x{byte:02X} (byte {offset + 1} of the file), which can't stand there. "
+        "No other encoding fits for certain.",
+        hint=_SAVE_AS_UTF8,
+    )
+
+
+def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int]:
+    """Line number, place from 0, and value of the first byte that can't be decoded."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    number, read, half = 1, 0, b""  # half of a CR LF, where a block ends in it
+    with _open(path) as file:
+        while True:
+            block = file.read(_BLOCK)
+            read += len(block)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                # The decoder's bytes may begin with a character that the block before began.
+                before, byte = bytes(error.object[: error.start]), error.object[error.start]
+                return number + _line_ends(half + before), read - len(error.object) + error.start, byte
+            if not block:
+                raise OSError(f"{path} changed while it was read")
+            ended = half + block
+            half = b"\r" if ended.endswith(b"\r") else b""
+            number += _line_ends(ended.removesuffix(half))
+
+
+def _line_ends(data: bytes) -> int:
+    """How many lines end in bytes, at LF, CR LF or CR."""
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
-import unicodedata
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from core.context import Context
-from core.corpus.reading import read_texts
+from core.corpus.cleaning import HashSet, clean, has_letters, text_hash
+from core.corpus.reading import every_text
+from core.corpus.scripts import ScriptCount
 from core.errors import InputError
 from core.events import Message
 from core.sealing import replace_folder, sealed, write_json
@@ -27,11 +27,8 @@ MOST_VALIDATION_TEXTS = 2000
 
 _REPORT = "report.json"
 _LANES = 32
-_VERSION = 1
+_VERSION = 2
 """Part of what a reused corpus must agree in: count up when the cleaning changes."""
-
-# Control characters that are not whitespace, the byte-order mark, and halves of surrogate pairs (from JSON escapes).
-_DROPPED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]")
 
 
 class Settings(Protocol):
@@ -43,11 +40,19 @@ class Settings(Protocol):
 
     @property
     def limit(self) -> int:
-        """Texts at most, after cleaning; 0 takes all."""
+        """Texts at most, those in other scripts counted too, which are known only when all are read; 0 takes all."""
 
     @property
     def validation_fraction(self) -> float:
         """Share of the texts to validate on."""
+
+    @property
+    def least_letters(self) -> int:
+        """Texts with fewer letters are dropped."""
+
+    @property
+    def other_scripts(self) -> str:
+        """What becomes of texts in none of the scripts that the corpus is written in: "drop" or "keep"."""
 
 
 # -- results ---------------------------------------------------------------------------------------------------------
@@ -72,11 +77,16 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusReport:
-    """What became of the texts that were read: read = empty + repeats + kept; kept = train + validation."""
+    """What became of the texts that were read.
+
+    read = empty + short + repeated + other_script + kept; kept = train + validation.
+    """
 
     read: int
     empty: int
-    repeats: int
+    short: int
+    repeated: int
+    other_script: int
     kept: int
     train: int
     validation: int
@@ -99,11 +109,12 @@ class PreparedCorpus:
 
 
 def prepare(settings: Settings, base: Path, seed: int, folder: Path, ctx: Context) -> PreparedCorpus:
-    """Read, clean and split a corpus; memory stays flat but for some 20 to 30 bytes a text.
+    """Read, clean and split a corpus; memory stays flat but for some 20 to 40 bytes a text.
 
     Sources are read in turn, a text of each, so that a limit leaves none of them out. A text is validated on if a
     hash of it and the seed says so, whatever the other texts are; but always at least one text is and at most
-    `MOST_VALIDATION_TEXTS` are, those with the smallest hashes.
+    `MOST_VALIDATION_TEXTS` are, those with the smallest hashes. Texts in other scripts are dropped at the end, when the
+    scripts of the corpus are known, so a limit may leave a few texts less than it says.
 
     Args:
         settings: what to read.
@@ -121,6 +132,8 @@ def prepare(settings: Settings, base: Path, seed: int, folder: Path, ctx: Contex
         "sources": list(settings.sources),
         "limit": settings.limit,
         "validation_fraction": settings.validation_fraction,
+        "least_letters": settings.least_letters,
+        "other_scripts": settings.other_scripts,
         "seed": seed,
     }
     found = _existing(folder, key)
@@ -139,13 +152,6 @@ def prepare(settings: Settings, base: Path, seed: int, folder: Path, ctx: Contex
     return found
 
 
-def clean(text: str) -> str:
-    """A text in Unicode NFC, on one line, whitespace runs as one space, without control characters."""
-    if _DROPPED.search(text):
-        text = _DROPPED.sub("", text)
-    return unicodedata.normalize("NFC", " ".join(text.split()))
-
-
 def _existing(folder: Path, key: dict[str, Any]) -> PreparedCorpus | None:
     if not sealed(folder):
         return None
@@ -161,69 +167,121 @@ def _existing(folder: Path, key: dict[str, Any]) -> PreparedCorpus | None:
 
 
 def _write_texts(settings: Settings, base: Path, seed: int, folder: Path, ctx: Context) -> CorpusReport:
-    """Write the clean texts to one file, then, knowing all their hashes, to the two that are asked for."""
-    read = empty = characters = words = 0
-    hashes = array("Q")
-    seen = HashSet()
+    """Write the clean texts to one file, then, knowing all their hashes and scripts, to the two that are asked for."""
     scratch = folder / "texts"
-    with open(scratch, "w", encoding="utf-8", newline="\n") as file:
-        for read, raw in enumerate(_in_turn(settings.sources, base, ctx), 1):
-            if read % 256 == 0:
-                ctx.check()
-                if settings.limit:
-                    ctx.progress(len(hashes), settings.limit)
-            text = clean(raw)
-            if not text:
-                empty += 1
-                continue
-            value = text_hash(text, seed)
-            if not seen.add(value):
-                continue
-            file.write(text + "\n")
-            hashes.append(value)
-            characters += len(text)
-            words += text.count(" ") + 1
-            if len(hashes) == settings.limit:
-                break
-    kept = len(hashes)
+    found = _clean_texts(settings, base, seed, scratch, ctx)
+    hashes = np.frombuffer(found.hashes, dtype=np.uint64)
+    strange = found.scripts.strange()
+    if settings.other_scripts == "keep":
+        strange[:] = False
+    kept = len(hashes) - int(strange.sum())
     if kept < FEWEST_TEXTS:
         raise InputError(
             f"The corpus holds only {kept} different texts; {FEWEST_TEXTS} are the least that can be split.",
-            hint="Raise corpus.limit." if 0 < kept == settings.limit else "Add more texts to corpus.sources.",
+            hint="Raise corpus.limit." if 0 < len(hashes) == settings.limit else "Add more texts to corpus.sources.",
         )
-    validated = _validated(np.frombuffer(hashes, dtype=np.uint64), settings.validation_fraction)
-    digests = hashlib.sha256(), hashlib.sha256()
+    validated = np.zeros(len(hashes), dtype=np.bool_)
+    validated[~strange] = _validated(hashes[~strange], settings.validation_fraction)
+    parts = _split_file(scratch, folder, strange, validated, ctx)
+    scratch.unlink()
+    return CorpusReport(
+        read=found.read,
+        empty=found.empty,
+        short=found.short,
+        repeated=found.repeated,
+        other_script=len(hashes) - kept,
+        kept=kept,
+        train=parts[0].texts,
+        validation=parts[1].texts,
+        characters=parts[0].characters + parts[1].characters,
+        words=parts[0].words + parts[1].words,
+        train_sha256=parts[0].digest.hexdigest(),
+        validation_sha256=parts[1].digest.hexdigest(),
+    )
+
+
+@dataclass(slots=True)
+class _Clean:
+    """What is known of the clean texts, written in this order, and of those that were dropped."""
+
+    read: int = 0
+    empty: int = 0
+    short: int = 0
+    repeated: int = 0
+    hashes: array[int] = field(default_factory=lambda: array("Q"))
+    scripts: ScriptCount = field(default_factory=ScriptCount)
+
+
+def _clean_texts(settings: Settings, base: Path, seed: int, path: Path, ctx: Context) -> _Clean:
+    """Write every text that is not empty, short or a repeat to a file."""
+    found = _Clean()
+    seen = HashSet()
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for raw in _in_turn(settings.sources, base, ctx):
+            found.read += 1
+            if found.read % 256 == 0:
+                ctx.check()
+                if settings.limit:
+                    ctx.progress(len(found.hashes), settings.limit)
+            text = clean(raw)
+            if not text:
+                found.empty += 1
+                continue
+            if not has_letters(text, settings.least_letters):
+                found.short += 1
+                continue
+            value = text_hash(text, seed)
+            if not seen.add(value):
+                found.repeated += 1
+                continue
+            file.write(text + "\n")
+            found.hashes.append(value)
+            found.scripts.add(text)
+            if len(found.hashes) == settings.limit:
+                break
+    return found
+
+
+@dataclass(slots=True)
+class _Part:
+    """One side of the split."""
+
+    file: BinaryIO
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    texts: int = 0
+    characters: int = 0
+    words: int = 0
+
+    def write(self, line: bytes) -> None:
+        self.file.write(line)
+        self.digest.update(line)
+        self.texts += 1
+        self.characters += len(line.decode()) - 1
+        self.words += line.count(b" ") + 1
+
+
+def _split_file(
+    path: Path, folder: Path, dropped: npt.NDArray[np.bool_], validated: npt.NDArray[np.bool_], ctx: Context
+) -> tuple[_Part, _Part]:
+    """Write the lines of a file that aren't dropped to train.txt and validation.txt."""
     with (
-        open(scratch, "rb") as lines,
+        open(path, "rb") as lines,
         open(folder / "train.txt", "wb") as train,
         open(folder / "validation.txt", "wb") as validation,
     ):
-        files = train, validation
+        parts = _Part(train), _Part(validation)
         for number, line in enumerate(lines):
             if number % 4096 == 0:
                 ctx.check()
-            part = int(validated[number])
-            files[part].write(line)
-            digests[part].update(line)
-    scratch.unlink()
-    return CorpusReport(
-        read=read,
-        empty=empty,
-        repeats=read - empty - kept,
-        kept=kept,
-        train=kept - int(validated.sum()),
-        validation=int(validated.sum()),
-        characters=characters,
-        words=words,
-        train_sha256=digests[0].hexdigest(),
-        validation_sha256=digests[1].hexdigest(),
-    )
+            if not dropped[number]:
+                parts[int(validated[number])].write(line)
+    return parts
 
 
 def _in_turn(sources: Sequence[str], base: Path, ctx: Context) -> Iterator[str]:
     """One text of each source after the other, until all are read; at most `_LANES` of them are open at once."""
     lanes: list[Iterator[str]] = [
-        itertools.chain.from_iterable(read_texts(source, base, ctx) for source in sources[lane::_LANES])
+        itertools.chain.from_iterable(every_text(source, base, ctx) for source in sources[lane::_LANES])
         for lane in range(min(_LANES, len(sources)))
     ]
     while lanes:
@@ -235,11 +293,6 @@ def _in_turn(sources: Sequence[str], base: Path, ctx: Context) -> Iterator[str]:
         lanes = still
 
 
-def text_hash(text: str, seed: int) -> int:
-    """Eight bytes that stand for the text: its identity, and its place on one side of the split."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=str(seed).encode()).digest(), "little")
-
-
 def _validated(hashes: npt.NDArray[np.uint64], fraction: float) -> npt.NDArray[np.bool_]:
     """Which texts are validated on; the hashes are all different."""
     below = int(np.count_nonzero(hashes < fraction * 2.0**64))
@@ -249,46 +302,15 @@ def _validated(hashes: npt.NDArray[np.uint64], fraction: float) -> npt.NDArray[n
 
 def _tell(report: CorpusReport, limit: int, ctx: Context) -> None:
     text = f"Corpus: {report.read:,} texts read, {report.kept:,} kept ({report.validation:,} of them for validation)"
-    dropped = {"empty": report.empty, "repeated": report.repeats}
-    if any(dropped.values()):
-        text += "; dropped: " + " and ".join(f"{count:,} {why}" for why, count in dropped.items() if count)
-    if report.kept == limit:
+    reasons = {
+        "empty": report.empty,
+        "too short": report.short,
+        "repeated": report.repeated,
+        "in another script": report.other_script,
+    }
+    *some, last = [f"{count:,} {why}" for why, count in reasons.items() if count] or [""]
+    if last:
+        text += f"; dropped: {', '.join(some)}{' and ' if some else ''}{last}"
+    if report.kept + report.other_script == limit:
         text += "; the limit was reached, what may follow was not read"
     ctx.emit(Message(level="info", text=text + "."))
-
-
-class HashSet:
-    """A set of hashes below 2**64 in 12 to 24 bytes each, where Python's own takes 60 to 100.
-
-    Open addressing in 256 tables, each small enough to grow without a pause.
-    """
-
-    def __init__(self) -> None:
-        self._tables = [array("Q", bytes(8 * 16)) for _ in range(256)]
-        self._counts = [0] * 256
-
-    def add(self, value: int) -> bool:
-        """Put a hash in; whether it wasn't there."""
-        value = value or 1  # 0 marks a free slot
-        number = value & 0xFF
-        table = self._tables[number]
-        slot = self._slot(table, value)
-        if table[slot]:
-            return False
-        table[slot] = value
-        self._counts[number] += 1
-        if 3 * self._counts[number] >= 2 * len(table):
-            larger = array("Q", bytes(2 * 8 * len(table)))
-            for old in filter(None, table):
-                larger[self._slot(larger, old)] = old
-            self._tables[number] = larger
-        return True
-
-    @staticmethod
-    def _slot(table: array[int], value: int) -> int:
-        """Where the hash is, or the free slot where it would go."""
-        last = len(table) - 1
-        slot = (value >> 8) & last
-        while table[slot] not in (0, value):
-            slot = (slot + 1) & last
-        return slot

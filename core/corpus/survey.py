@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import unicodedata
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 from core.context import Context, Portion
-from core.corpus.prepare import FEWEST_TEXTS, HashSet, clean, text_hash
-from core.corpus.reading import HUB, corpus_faults, files_of, read_files, size_of
+from core.corpus.cleaning import HashSet, clean, has_letters, text_hash
+from core.corpus.hub import HUB, hub_parts
+from core.corpus.prepare import FEWEST_TEXTS
+from core.corpus.reading import Text, files_of, read_files, size_of
+from core.corpus.scripts import ScriptCount, is_strange
 from core.errors import Fault, InputError, gathering
 from core.events import Event, Message
+from core.recipe import Corpus
 
 _FIRST_TEXTS, _FIRST_CHARACTERS = 20, 300
 _LONG_CHARACTERS = 100_000
 _MOST_HASHES = 4_000_000
 """Texts that repeats are looked for among: 50 to 100 MB of hashes."""
-_SCRIPT_CHARACTERS = 80
-"""How much of a text is looked at for its script."""
+_MOST_PLACES = 100_000
+"""Texts whose place can be told when they are repeated."""
+_MOST_COMPLAINTS = 50
+_MOST_FAULTS = 50
+"""Lines that can't be read, of a file."""
+_MOST_MIXTURES = 200
 _SCRIPT_SHARE = 0.01
 """Share of the texts from which on a second script is told."""
-_EAST_ASIAN = {"Hiragana", "Katakana", "Hangul"}
-"""Scripts that one text mixes with Chinese characters."""
+_EAST_ASIAN = frozenset({"Han", "Hiragana", "Katakana", "Hangul"})
+"""Scripts that one language mixes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One text that is likely not meant to be so."""
+
+    file: Path
+    line: int
+    """From 1; in Parquet the row."""
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,32 +59,72 @@ class Survey:
     """The first texts, cut where they are long."""
     warnings: tuple[str, ...]
     """What doesn't keep a run from starting, but is likely not meant."""
+    kept: int
+    """Texts that a run without a limit takes."""
+    dropped: dict[str, int]
+    """Texts that it leaves out: "empty" (blank lines too), "repeated", "short" and "other_script"."""
+    scripts: dict[str, float]
+    """Share of the letters, of the kept texts and those in other scripts."""
+    complaints: tuple[Complaint, ...]
+    """The first of each kind, then the second of each, and so on, `_MOST_COMPLAINTS` at most."""
+    complaint_count: int
+    """All there are."""
+    too_few: bool
+    """Whether a run would refuse the texts as too few."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the job tells it."""
+        return {
+            "files": self.files,
+            "bytes": self.bytes,
+            "texts": self.texts,
+            "first": list(self.first),
+            "warnings": list(self.warnings),
+            "kept": self.kept,
+            "dropped": self.dropped,
+            "scripts": self.scripts,
+            "complaints": [
+                {"file": str(complaint.file), "line": complaint.line, "problem": complaint.problem}
+                for complaint in self.complaints
+            ],
+            "complaint_count": self.complaint_count,
+        }
 
 
 def survey(sources: Sequence[str], base: Path, ctx: Context) -> Survey:
     """Read every local source of a corpus from end to end; what is on the hub is left to the run.
+
+    Texts are dropped as a run with the recipe's defaults does it.
 
     Args:
         sources, base: as for `core.corpus.reading.read_texts`.
         ctx: asked whether to go on; progress is in bytes of the files as they are on disk.
 
     Raises:
-        InputError: sources can't be read or hold no text; the faults of all of them.
+        InputError: a run would refuse the sources: they can't be read or hold no text; the faults of all of them.
     """
-    faults: list[Fault] = corpus_faults(sources, base)
+    hub = [source for source in sources if source.startswith(HUB)]
+    files: dict[str, list[Path]] = {}
+    faults: list[Fault] = []
+    for source in sources:
+        with gathering(faults):
+            if source in hub:
+                hub_parts(source)
+            else:
+                files[source] = files_of(source, base)
     if faults:
         raise InputError.of(faults)
-    hub = [source for source in sources if source.startswith(HUB)]
-    files = {source: files_of(source, base) for source in sources if source not in hub}
     sizes = {source: sum(map(size_of, paths)) for source, paths in files.items()}
     total, done = sum(sizes.values()), 0
-    look = _Look()
+    look = _Look(Corpus(sources=tuple(sources)).least_letters)
+    lines = _FaultyLines()
     notes: list[str] = []
     for source, paths in files.items():
         with gathering(faults):
-            for text in read_files(source, paths, Portion(_Noting(ctx, notes), done, total)):
-                look.at(text)
+            for found in read_files(source, paths, Portion(_Noting(ctx, notes), done, total), lines.add):
+                look.at(found)
         done += sizes[source]
+    faults = [*lines.faults(), *faults]
     if faults:
         raise InputError.of(faults)
     warnings = [*notes, *look.warnings(whole=not hub)]
@@ -78,6 +136,12 @@ def survey(sources: Sequence[str], base: Path, ctx: Context) -> Survey:
         texts=look.texts,
         first=tuple(look.first),
         warnings=tuple(warnings),
+        kept=look.kept,
+        dropped=look.dropped(),
+        scripts=look.scripts.shares(),
+        complaints=look.complaints(),
+        complaint_count=look.complaint_count,
+        too_few=not hub and look.kept < FEWEST_TEXTS,
     )
 
 
@@ -102,34 +166,106 @@ class _Noting:
         self.ctx.progress(done, total)
 
 
+class _FaultyLines:
+    """The lines that can't be read, the first of each file in full."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Path] = Counter()
+        self._faults: dict[Path, list[Fault]] = {}
+
+    def add(self, path: Path, error: InputError) -> None:
+        self._counts[path] += 1
+        faults = self._faults.setdefault(path, [])
+        if len(faults) < _MOST_FAULTS:
+            faults += error.faults
+
+    def faults(self) -> Iterator[Fault]:
+        for path, count in self._counts.items():
+            yield from self._faults[path]
+            what = "a line" if count == 1 else f"{count:,} lines"
+            yield Fault(
+                f"A run would refuse {path}, as {what} of it can't be read.",
+                "Mend or remove what is wrong: a run leaves no line out in silence.",
+            )
+
+
 @dataclass(slots=True)
 class _Look:
-    """What is remembered of the texts; not more, however many there are."""
+    """What is remembered of the texts: two bytes and a hash of each, else not more, however many there are."""
 
+    least_letters: int
     texts: int = 0
+    empty: int = 0
+    short: int = 0
+    repeated: int = 0
     first: list[str] = field(default_factory=list)
-    different: int = 0
-    long: int = 0
-    marked: int = 0
-    misread: int = 0
     misread_example: str = ""
-    scripts: Counter[str] = field(default_factory=Counter)
+    scripts: ScriptCount = field(default_factory=ScriptCount)
+    kinds: Counter[str] = field(default_factory=Counter)
+    """How many complaints of which kind."""
+    noted: dict[str, list[Complaint]] = field(default_factory=dict)
+    """The first complaints of each kind."""
+    mixtures: dict[tuple[str, ...], list[Complaint]] = field(default_factory=dict)
+    """The first texts in each mixture of scripts: which are strange shows at the end."""
     seen: HashSet = field(default_factory=HashSet)
+    places: dict[int, tuple[Path, int]] = field(default_factory=dict)
 
-    def at(self, text: str) -> None:
+    def at(self, found: Text) -> None:
         """Look at the next text."""
+        text = clean(found.text)
+        if not text:
+            self.empty += 1
+            self.texts += bool(found.text.strip())
+            return
         self.texts += 1
         if len(self.first) < _FIRST_TEXTS:
-            self.first.append(text[:_FIRST_CHARACTERS])
-        if self.texts <= _MOST_HASHES:
-            self.different += self.seen.add(text_hash(clean(text), 0))
-        self.long += len(text) > _LONG_CHARACTERS
-        self.scripts[_script(text)] += 1
-        if not text.isascii():
-            self.marked += "\ufffd" in text
-            if _is_misread(text):
-                self.misread += 1
-                self.misread_example = self.misread_example or text.strip()[:40]
+            self.first.append(found.text[:_FIRST_CHARACTERS])
+        if len(text) > _LONG_CHARACTERS:
+            self._complain("long", found, f"has {len(text):,} characters")
+        if "\ufffd" in text:
+            self._complain("marked", found, "holds the mark \ufffd, which stands for lost letters")
+        if not text.isascii() and _is_misread(found.text):
+            self.misread_example = self.misread_example or text[:40]
+            self._complain("misread", found, f"was garbled by a wrong encoding: “{text[:40]}”")
+        if not has_letters(text, self.least_letters):
+            self.short += 1
+            self._complain("short", found, f"has fewer than {self.least_letters} letters: “{text[:40]}”")
+        elif self._repeats(text, found):
+            self.repeated += 1
+        else:
+            scripts = self.scripts.add(text)
+            if len(self.mixtures) < _MOST_MIXTURES or scripts in self.mixtures:
+                examples = self.mixtures.setdefault(scripts, [])
+                if len(examples) < _MOST_COMPLAINTS:
+                    problem = f"is in another script ({', '.join(scripts)}): “{text[:40]}”"
+                    examples.append(Complaint(found.path, found.line, problem))
+
+    @property
+    def kept(self) -> int:
+        """Texts that a run takes."""
+        return sum(self.scripts.mixtures().values()) - int(self.scripts.strange().sum())
+
+    @property
+    def complaint_count(self) -> int:
+        """All complaints there are."""
+        return self.kinds.total() + self.dropped()["other_script"]
+
+    def dropped(self) -> dict[str, int]:
+        """Texts that a run leaves out, and why."""
+        strange = int(self.scripts.strange().sum())
+        return {"empty": self.empty, "repeated": self.repeated, "short": self.short, "other_script": strange}
+
+    def complaints(self) -> tuple[Complaint, ...]:
+        """The first of each kind, then the second of each."""
+        written = self.scripts.written()
+        strange = [
+            complaint
+            for scripts, examples in self.mixtures.items()
+            if is_strange(scripts, written)
+            for complaint in examples
+        ]
+        in_turn = itertools.chain.from_iterable(itertools.zip_longest(*self.noted.values(), strange))
+        return tuple(itertools.islice(filter(None, in_turn), _MOST_COMPLAINTS))
 
     def warnings(self, *, whole: bool) -> Iterator[str]:
         """What is likely not meant, in words.
@@ -137,44 +273,67 @@ class _Look:
         Args:
             whole: whether the texts are all that the run will read.
         """
-        repeats = min(self.texts, _MOST_HASHES) - self.different
-        if repeats:
+        dropped = self.dropped()
+        if self.repeated:
             among = f" (of the first {_MOST_HASHES:,})" if self.texts > _MOST_HASHES else ""
-            yield f"Texts that repeat an earlier one{among}: {repeats:,}. A run takes each text once."
-        if whole and self.different < FEWEST_TEXTS:
-            yield f"There are only {self.different} different texts; a run needs {FEWEST_TEXTS} at least."
-        if self.long:
+            yield f"Texts that repeat an earlier one{among}: {self.repeated:,}. A run takes each text once."
+        if self.short:
+            yield f"Texts of fewer than {self.least_letters} letters: {self.short:,}. A run leaves them out."
+        if dropped["other_script"]:
             yield (
-                f"Texts of more than {_LONG_CHARACTERS:,} characters: {self.long:,}. Each line should be a sentence or "
-                "a paragraph; see whether line ends are missing."
+                f"Texts in other scripts than the corpus is written in: {dropped['other_script']:,}. "
+                "A run leaves them out."
             )
-        if self.marked:
+        if whole and self.kept < FEWEST_TEXTS:
+            yield f"There are only {self.kept} different texts; a run needs {FEWEST_TEXTS} at least."
+        if self.kinds["long"]:
             yield (
-                f"Texts with the mark \ufffd, which stands for letters lost in a conversion: {self.marked:,}. "
+                f"Texts of more than {_LONG_CHARACTERS:,} characters: {self.kinds['long']:,}. Each line should be a "
+                "sentence or a paragraph; see whether line ends are missing."
+            )
+        if self.kinds["marked"]:
+            yield (
+                f"Texts with the mark \ufffd, which stands for letters lost in a conversion: {self.kinds['marked']:,}. "
                 "Convert them again from the original."
             )
-        if self.misread:
+        if self.kinds["misread"]:
             yield (
                 f"Texts whose letters were garbled by a wrong encoding, such as “{self.misread_example}”: "
-                f"{self.misread:,}. Convert them again from the original, as UTF-8."
+                f"{self.kinds['misread']:,}. Convert them again from the original, as UTF-8."
             )
-        (main, _), *others = self.scripts.most_common() or [("", 0)]
+        yield from self._script_warnings()
+
+    def _script_warnings(self) -> Iterator[str]:
+        """Scripts that a run would keep beside the one that most texts are in."""
+        written = self.scripts.written()
+        texts: Counter[str] = Counter()
+        for scripts, count in self.scripts.mixtures().items():
+            if scripts and not is_strange(scripts, written):
+                texts["Chinese, Japanese or Korean" if scripts[0] in _EAST_ASIAN else scripts[0]] += count
+        (main, _), *others = texts.most_common() or [("", 0)]
         for script, count in others:
-            if script and main and count >= _SCRIPT_SHARE * self.texts:
+            if count >= _SCRIPT_SHARE * self.texts:
                 yield f"Texts mostly in {script} letters: {count:,}. Most of the others are in {main} letters."
 
+    def _repeats(self, text: str, found: Text) -> bool:
+        """Whether the text was there before, which is complained of."""
+        if self.texts > _MOST_HASHES:
+            return False
+        value = text_hash(text, 0)
+        if self.seen.add(value):
+            if len(self.places) < _MOST_PLACES:
+                self.places[value] = found.path, found.line
+            return False
+        earlier = self.places.get(value)
+        where = f"line {earlier[1]} of {earlier[0]}" if earlier else "an earlier text"
+        self._complain("repeated", found, f"repeats {where}")
+        return True
 
-def _script(text: str) -> str:
-    """The script of most letters at a text's beginning; empty where it has none."""
-    counts = Counter(map(_letters_script, filter(str.isalpha, text[:_SCRIPT_CHARACTERS])))
-    return counts.most_common(1)[0][0] if counts else ""
-
-
-@cache
-def _letters_script(letter: str) -> str:
-    """By its name, which begins with its script."""
-    name = unicodedata.name(letter, "").partition(" ")[0].capitalize()
-    return "Chinese, Japanese or Korean" if name in _EAST_ASIAN or name.startswith("Cjk") else name
+    def _complain(self, kind: str, found: Text, problem: str) -> None:
+        self.kinds[kind] += 1
+        noted = self.noted.setdefault(kind, [])
+        if len(noted) < _MOST_COMPLAINTS:
+            noted.append(Complaint(found.path, found.line, problem))
 
 
 def _is_misread(text: str) -> bool:

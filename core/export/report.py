@@ -61,6 +61,7 @@ def _page(recipe: Recipe, results: Mapping[str, Any] | None, folder: RunFolder) 
     parts += [_plots(folder, results)]
     if results is not None:
         parts += [_stages(results), _throughput(results)]
+    parts += [_vocabulary(folder.read_stage("vocabulary"))]
     parts += [_settings(recipe), _making(recipe)]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -167,6 +168,29 @@ def _stages(results: Mapping[str, Any]) -> str:
     return f"<h2>Stages</h2>{_table(head, rows)}" if rows else ""
 
 
+def _vocabulary(found: Mapping[str, Any]) -> str:
+    """What was kept of the vocabulary, what was proved of it, and what it does to words."""
+    if not found:
+        return ""
+    fertility, unknown, proof, same = (found[key] for key in ("fertility", "unknown", "proof", "model_proof"))
+    rows = [
+        ("Tokens a word", number(fertility["before"], 3), number(fertility["after"], 3)),
+        ("Unknown tokens", f"{unknown['before']:,}", f"{unknown['after']:,}"),
+    ]
+    kept = ", ".join(f"{count:,} {reason}" for reason, count in found["reasons"].items() if count)
+    words = (
+        f"{len(found['kept']):,} tokens: {kept}. They are {100 * found['coverage']:.2f} % of the tokens of the text "
+        f"that they were chosen on. On {proof['lines']:,} texts held out from that, {proof['compared']:,} have kept "
+        f"tokens only, and each is cut as before; on {same['compared']:,} of these ({same['tokens']:,} tokens) the "
+        "model's hidden states were found equal bit for bit, and so were the logits of the kept tokens. "
+        f"{proof['spelt']:,} held-out texts are spelt by the kept alphabet, and none has a new unknown token. "
+        f"{100 * found['split']:.1f} % of the words take more tokens than before."
+    )
+    worst = [(word["word"], *("|".join(word[side]) for side in ("before", "after"))) for word in found["worst"]]
+    broken = _table(("Words that break worst", "Before", "After"), worst, words=3) if worst else ""
+    return f"<h2>Vocabulary</h2><p>{_text(words)}</p>{_table(('Held-out text', 'Before', 'After'), rows)}{broken}"
+
+
 def _throughput(results: Mapping[str, Any]) -> str:
     found = results.get("throughput") or {}
     rows = []
@@ -178,13 +202,11 @@ def _throughput(results: Mapping[str, Any]) -> str:
 
 
 def _settings(recipe: Recipe) -> str:
-    rows = [(key, _shown(value)) for key, value in settings(recipe).items()]
+    rows = [(key, _shown(value)) for key, value in settings(recipe).items() if value is not None]
     return f"<h2>Settings</h2>{_table(('Key in the recipe', 'Value'), rows, words=2)}"
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "the teacher's"
     return ", ".join(str(entry) for entry in value) if isinstance(value, tuple) else str(value)
 
 

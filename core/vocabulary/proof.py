@@ -1,0 +1,75 @@
+"""What trimming claims of a tokenizer, shown on text that had no part in choosing the tokens. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding, Tokenizer
+
+from core.context import Context
+from core.vocabulary.counting import chunks, without_limits
+from core.vocabulary.kinds import Kind
+from core.vocabulary.rewriting import numbering
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationProof:
+    """What was compared between a tokenizer and its trimmed self, and found as claimed."""
+
+    lines: int
+    """Texts looked at."""
+    compared: int
+    """Those whose tokens are all kept: each is cut the same, id for id through the renumbering."""
+    tokens: int
+    """Tokens of these, special ones included."""
+    spelt: int
+    """Texts of which the teacher knows every character and that the kept alphabet spells: none has a new unknown."""
+
+
+def prove_segmentation(
+    before: Tokenizer, after: Tokenizer, kind: Kind, kept: Sequence[int], texts: Iterable[str], ctx: Context
+) -> SegmentationProof:
+    """Compare two tokenizers on every text, special tokens included.
+
+    Args:
+        before: the original.
+        after: its trimmed self.
+        kind: the original's vocabulary.
+        kept: old ids of the kept tokens, ascending.
+        texts: what to compare on.
+        ctx: asked between chunks of texts.
+
+    Raises:
+        RuntimeError: a text whose tokens are all kept is cut in another way, or one that the kept alphabet spells has
+            more unknown tokens than before (a fault of ours).
+    """
+    before, after = without_limits(before), without_limits(after)
+    new_id = numbering(kept)
+    alphabet = {text for token in kept if token in kind.own and len(text := kind.spelt(kind.own[token])) == 1}
+    lines = compared = tokens = spelt = 0
+    for chunk in chunks(texts):
+        ctx.check()
+        for text, old, new in zip(chunk, before.encode_batch_fast(chunk), after.encode_batch_fast(chunk), strict=True):
+            lines += 1
+            if _comparable(old, new_id, kind):
+                compared, tokens = compared + 1, tokens + len(old)
+                if [new_id[token] for token in old.ids] != new.ids:
+                    raise RuntimeError(f"trimming changed the segmentation of {text[:200]!r}")
+            normal = before.normalizer.normalize_str(text) if before.normalizer else text
+            if kind.spells_everything and alphabet.issuperset("".join(normal.split())):
+                spelt += 1
+                if kind.unknown is not None and _more_unknown(old, new, kind.unknown, new_id):
+                    raise RuntimeError(f"trimming made parts of {text[:200]!r} unknown")
+    return SegmentationProof(lines, compared, tokens, spelt)
+
+
+def _comparable(old: Encoding, new_id: dict[int, int], kind: Kind) -> bool:
+    """Whether a text is to be cut as before; an unknown word only where it doesn't hang on its neighbours."""
+    if not new_id.keys() >= set(old.ids):
+        return False
+    return kind.spells_everything or kind.unknown not in old.ids
+
+
+def _more_unknown(old: Encoding, new: Encoding, unknown: int, new_id: dict[int, int]) -> bool:
+    return new.ids.count(new_id[unknown]) > old.ids.count(unknown)
