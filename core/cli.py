@@ -185,15 +185,10 @@ def _go(folder: RunFolder, original: str, base: Path, options: argparse.Namespac
 def _estimate(options: argparse.Namespace) -> None:
     from core import recipe as recipes
     from core.analysis.preview import preview
-    from core.context import Quiet
 
     recipe = recipes.load(options.recipe)
-    base = options.recipe.absolute().parent
-    if options.count:
-        with _following("count") as ctx:
-            sizes = preview(recipe, base, ctx, count=True)
-    else:
-        sizes = preview(recipe, base, Quiet())
+    with _following("count") as ctx:
+        sizes = preview(recipe, options.recipe.absolute().parent, ctx, count=options.count)
     _tell(options, sizes.to_json(), lambda: _estimate_text(sizes.to_json()))
 
 

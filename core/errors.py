@@ -53,6 +53,15 @@ def gathering(faults: list[Fault], key: str = "") -> Iterator[None]:
         faults.extend(fault.about(key) for fault in error.faults)
 
 
+@contextlib.contextmanager
+def about(key: str) -> Iterator[None]:
+    """What is found wrong inside is about `key`, where it doesn't say itself what it is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError.of(fault.about(key) for fault in error.faults) from error
+
+
 class Stopped(Exception):
     """The user asked the run to stop; it can be resumed. Exit status 130."""
 

@@ -64,13 +64,13 @@ class Arguments:
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, default: str | None = None) -> str:
         """A text.
 
         Raises:
             InputError: it is none.
         """
-        value = self._values.get(name)
+        value = self._values.get(name, default)
         if not isinstance(value, str):
             raise _no_job(f"{name} is {value!r}, not a text")
         return value
@@ -84,6 +84,17 @@ class Arguments:
         value = self._values.get(name)
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise _no_job(f"{name} is {value!r}, not a list of texts")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number.
+
+        Raises:
+            InputError: it is none.
+        """
+        value = self._values.get(name, default)
+        if not isinstance(value, int):
+            raise _no_job(f"{name} is {value!r}, not a whole number")
         return value
 
     def path(self, name: str) -> Path:
@@ -126,10 +137,11 @@ def _no_job(why: str) -> InputError:
 
 
 def _corpus(given: Arguments, ctx: Context) -> dict[str, Any]:
-    """From sources, base: what the sources hold, and what a run would take of it."""
+    """From sources, base (and least_letters, other_scripts): what the sources hold, and what a run would take of it."""
     from core.corpus.survey import survey
 
-    return survey(given.texts("sources"), given.path("base"), ctx).to_json()
+    settings = given.number("least_letters", 5), given.text("other_scripts", "drop")
+    return survey(given.texts("sources"), given.path("base"), ctx, *settings).to_json()
 
 
 def _task(given: Arguments, ctx: Context) -> dict[str, Any]:

@@ -45,6 +45,19 @@ _CLASSES = {
 }
 """The tokenizer that transformers takes where tokenizer_config.json names none, by model_type."""
 
+_ROBERTA = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+_IDS: dict[str, dict[str, Any]] = {
+    "bert": {"pad_token_id": 0},
+    "distilbert": {"pad_token_id": 0},
+    "modernbert": {
+        **{"bos_token_id": 50281, "cls_token_id": 50281, "eos_token_id": 50282, "sep_token_id": 50282},
+        "pad_token_id": 50283,
+    },
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+}
+"""The token ids that transformers takes where config.json names none, by model_type (its own table brings torch)."""
+
 
 def wanted(size: int | None, coverage: float | None, multiple: int, frequency: str) -> Wanted:
     """How many tokens to keep, as the command line says it.
@@ -100,6 +113,7 @@ def trim_folder(
         InputError: a folder, the texts or the size can't be used.
         RuntimeError: something that trimming claims does not hold (a fault of ours); nothing is written.
     """
+    out = out.absolute()  # "." has no name
     _check_target(out)
     weights = any(model_folder.glob("*.safetensors")) or any(model_folder.glob("pytorch_model*.bin"))
     config = check_model_folder(model_folder, weights=weights)
@@ -172,7 +186,9 @@ def tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedT
     try:
         settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         name = settings.get("tokenizer_class") or _CLASSES[config["model_type"]]
-        kind = getattr(transformers, name.removesuffix("Fast"), transformers.TokenizersBackend)
+        # transformers 5 has another name for the general class, and "Fast" is gone from the others.
+        found = None if name == "PreTrainedTokenizerFast" else getattr(transformers, name.removesuffix("Fast"), None)
+        kind = found or transformers.TokenizersBackend
         return kind.from_pretrained(folder, local_files_only=True, **tokenizer_casing(folder))  # type: ignore[no-any-return]
     except Exception as error:  # tokenizers raises plain Exception on a broken file
         raise InputError(
@@ -192,10 +208,7 @@ def _write_model(trimmed: LanguageModel, has_head: bool, folder: Path) -> None:
 
 def _with_ids(config: dict[str, Any]) -> dict[str, Any]:
     """config.json with the token ids that transformers would take where it names none, so that they move too."""
-    from transformers import AutoConfig
-
-    defaults = AutoConfig.for_model(config["model_type"]).to_dict()
-    return {key: value for key, value in defaults.items() if key.endswith("_token_id")} | config
+    return _IDS[config["model_type"]] | config
 
 
 def _write_config(config: dict[str, Any], folder: Path) -> None:

@@ -83,9 +83,9 @@ def wait(milliseconds: int) -> None:
     loop.exec()
 
 
-def photograph(camera: Photographer, recipe: Path, out: Path) -> None:
-    """The whole journey, from the first start to the model exported to `out`."""
-    window, controller = camera.window, camera.window.controller
+def photograph_setup(camera: Photographer, recipe: Path) -> None:
+    """From the first start to a recipe that is ready."""
+    window = camera.window
     wait(1000)
     camera.take("01-start")
     window.open_recipe(recipe)
@@ -97,6 +97,17 @@ def photograph(camera: Photographer, recipe: Path, out: Path) -> None:
         wait(2500)
         camera.take(f"03-setup-{number}-{section}")
         part.open(section == "targets")  # which is always open
+    target = window.page("setup").target
+    camera.until(lambda: not target.vocabulary.busy, 120)
+    target.focus_first()
+    window.page("setup").scroll.verticalScrollBar().setValue(target.y())
+    wait(500)
+    camera.take("03-setup-6-vocabulary")
+
+
+def photograph_run(camera: Photographer, out: Path) -> None:
+    """From the start of a run to the model exported to `out`."""
+    window, controller = camera.window, camera.window.controller
     camera.until(window.findChild(QWidget, "button-compress").isEnabled, 60)
     camera.click("button-compress")
     camera.until(lambda: controller.state.stage == "layers" and controller.state.done > 0)
@@ -147,7 +158,8 @@ def main() -> None:
     camera = Photographer(scratch, options.out)
     recipe = options.recipe or _SAMPLE / ("recipe-tiny.toml" if options.tiny else "recipe.toml")
     try:
-        photograph(camera, recipe.absolute(), scratch / "model")
+        photograph_setup(camera, recipe.absolute())
+        photograph_run(camera, scratch / "model")
     finally:
         camera.window.controller.stop()
         camera.window.controller.close()

@@ -12,18 +12,17 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.analysis.preview import recipe_sizes
 from core.analysis.size import Estimate, target_faults
 from core.errors import Fault, InputError
-from core.families import Sizes, family_of
-from core.recipe import Recipe, from_mapping, mapping_to_toml, read, settings
+from core.families import Sizes
+from core.recipe import Recipe, from_mapping, mapping_to_toml, read
 from core.sealing import write_atomic
-from core.teachers import config_here, known_teacher
 from gui.draft_content import (
     STAND_INS,
     Content,
     absolute,
     append_tasks,
+    defaults,
     drop_task,
     filled,
     plain,
@@ -31,10 +30,11 @@ from gui.draft_content import (
     put_targets,
     put_task,
     put_teacher,
+    vocabulary_part,
     without_empty,
 )
 from gui.draft_keeper import DraftKeeper
-from gui.lookup import Lookup
+from gui.draft_teacher import DraftTeacher
 from gui.settings import SettingsFile
 from gui.targets import AXES, nearest, steps, suggest
 
@@ -63,23 +63,15 @@ class Draft(QObject):
         """`settings_file` keeps the draft between starts; what it holds is taken up."""
         super().__init__(parent)
         self._state = _State({}, Path.home())
-        self._undone: list[_State] = []
         self._before: list[_State] = []
+        self._undone: list[_State] = []
         self._last_key = ""
-        self._teacher: tuple[str, Path] | None = None
         self._suggesting: Literal["no", "where impossible", "yes"] = "no"
-        self._config: Mapping[str, Any] | None = None
-        self._measured: tuple[Content, tuple[Estimate | None, tuple[Fault, ...]]] | None = None
+        self._covering: tuple[Content, int] = {}, 0
+        self._measured: tuple[object, tuple[Estimate | None, tuple[Fault, ...]]] | None = None
         self._read: tuple[_State, Recipe | None, tuple[Fault, ...]] | None = None
-        self._defaults: tuple[tuple[str | None, str | None], dict[str, Any]] | None = None
-        self.sizes: Sizes | None = None
-        """The teacher's, where they are known on this machine."""
-        self.teacher_faults: tuple[Fault, ...] = ()
-        """Why the teacher can't be used, as far as its configuration tells."""
-        self.looking = False
-        """Whether the teacher's sizes are being looked up."""
-        self._lookup = Lookup(self)
-        self._lookup.found.connect(self._take_config)
+        self._teacher = DraftTeacher(self)
+        self._teacher.found.connect(self._on_teacher)
         self._save_timer = QTimer(self, singleShot=True, interval=_SAVE_MILLISECONDS)
         self._save_timer.timeout.connect(self.keep)
         self._keeper = DraftKeeper(settings_file, self) if settings_file is not None else None
@@ -99,6 +91,21 @@ class Draft(QObject):
         table, _, name = key.rpartition(".")
         holder = self._state.content.get(table, {}) if table else self._state.content
         return copy.deepcopy(holder.get(name))
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """The teacher's, where they are known on this machine."""
+        return self._teacher.sizes
+
+    @property
+    def teacher_faults(self) -> tuple[Fault, ...]:
+        """Why the teacher can't be used, as far as its configuration tells."""
+        return self._teacher.faults
+
+    @property
+    def looking(self) -> bool:
+        """Whether the teacher's sizes are being looked up."""
+        return self._teacher.looking
 
     @property
     def tasks(self) -> list[Content]:
@@ -134,7 +141,8 @@ class Draft(QObject):
             return
         targets = self._targets()
         own = suggest(self.sizes, self._reduction()) if self.sizes else None
-        self._suggesting = "yes" if not targets or targets == own else "where impossible"
+        chosen = targets or self.value("targets.vocabulary_coverage") is not None
+        self._suggesting = "yes" if not chosen or targets == own else "where impossible"
         self.seal()
         self._change("teacher.model", partial(put_teacher, model=model))
 
@@ -249,7 +257,7 @@ class Draft(QObject):
     def look_again(self) -> None:
         """Look anew at a teacher that could not be used: it may have been mended."""
         if self.teacher_faults:
-            self._teacher = None
+            self._teacher.forget()
             self._follow_teacher()
 
     # -- what follows --------------------------------------------------------------------------------------------
@@ -269,16 +277,40 @@ class Draft(QObject):
         """The sizes that the recipe gives; None while the teacher's aren't known or the targets don't fit."""
         return self._measure()[0]
 
+    @property
+    def cost(self) -> tuple[float, float] | None:
+        """The student's megabytes without any token, and those of each token; None where `estimate` is."""
+        recipe = self._parsed()[0]
+        return self._teacher.cost(recipe) if recipe is not None else None
+
+    @property
+    def vocabulary_question(self) -> Content:
+        """What decides which tokens are kept: a recipe of its own, whatever the rest of the draft holds."""
+        return vocabulary_part(self._state.content)
+
+    @property
+    def covering(self) -> int | None:
+        """How many tokens cover what `targets.vocabulary_coverage` asks for, once counted."""
+        question, size = self._covering
+        return size if self.value("targets.vocabulary_coverage") and question == self.vocabulary_question else None
+
+    def know_covering(self, size: int) -> None:
+        """The tokens of `vocabulary_question` have been counted."""
+        if self.is_at_most:
+            self._covering = self.vocabulary_question, size
+            self.changed.emit()
+
+    @property
+    def is_at_most(self) -> bool:
+        """Whether `estimate` counts all of the teacher's tokens, as how many the coverage takes isn't known yet."""
+        return bool(self.value("targets.vocabulary_coverage")) and self.covering is None
+
     def default(self, key: str) -> Any:
         """What holds for a key that is not set: the preset's or the general default; None for the teacher's own."""
         preset, code = self.value("method.preset"), self.value("language.code")
         if key == "name" and code is None:
             return None  # it begins with the language
-        if self._defaults is None or self._defaults[0] != (preset, code):
-            given = {"language": {"code": code}} if code else {}
-            given |= {"method": {"preset": preset}} if preset else {}
-            self._defaults = (preset, code), settings(from_mapping({**STAND_INS, **given}))
-        return self._defaults[1].get(key)
+        return defaults(preset, code).get(key)
 
     def effective(self, key: str) -> Any:
         """What holds for a key, set or not."""
@@ -334,35 +366,12 @@ class Draft(QObject):
         self.changed.emit()
 
     def _follow_teacher(self) -> None:
-        model = self.value("teacher.model")
-        teacher = (model, self.base) if isinstance(model, str) else None
-        if teacher == self._teacher:
-            return
-        self._teacher = teacher
-        self._lookup.forget()
-        self._set_config(None)
-        known = known_teacher(model) if isinstance(model, str) else None
-        if known is not None:
-            self._set_config(known.config)
+        if self._teacher.follow(self.value("teacher.model"), self.base):
             self._suggest()
-        elif teacher is not None:
-            self.looking = True
-            self._lookup.ask(partial(_find_config, *teacher))
 
-    def _take_config(self, found: Mapping[str, Any] | InputError | None) -> None:
-        self._set_config(None if isinstance(found, InputError) else found)
-        if isinstance(found, InputError):
-            self.teacher_faults = tuple(fault.about("teacher.model") for fault in found.faults)
+    def _on_teacher(self) -> None:
         self._suggest()
         self.changed.emit()
-
-    def _set_config(self, config: Mapping[str, Any] | None) -> None:
-        self._measured, self.looking = None, False
-        self._config, self.sizes, self.teacher_faults = config, None, ()
-        try:
-            self.sizes = family_of(config).sizes(config) if config is not None else None
-        except InputError as error:
-            self._config, self.teacher_faults = None, tuple(fault.about("teacher.model") for fault in error.faults)
 
     def _suggest(self) -> None:
         """Give a teacher that was just chosen targets that suit it; part of the same change."""
@@ -388,17 +397,18 @@ class Draft(QObject):
         return self._read[1:]
 
     def _measure(self) -> tuple[Estimate | None, tuple[Fault, ...]]:
-        asked = {key: self._state.content.get(key, {}) for key in _DECIDE_SIZES}
+        tables = {key: self._state.content.get(key, {}) for key in _DECIDE_SIZES}
+        asked = (tables, self.covering, self.sizes)
         if self._measured is None or self._measured[0] != asked:
             self._measured = asked, self._measure_now()
         return self._measured[1]
 
     def _measure_now(self) -> tuple[Estimate | None, tuple[Fault, ...]]:
         recipe = self._parsed()[0]
-        if self._config is None or recipe is None:
+        if recipe is None:
             return None, ()
         try:
-            return recipe_sizes(self._config, recipe, recipe.targets.vocabulary_size), ()
+            return self._teacher.estimate(recipe, recipe.targets.vocabulary_size or self.covering), ()
         except InputError as error:
             return None, error.faults
 
@@ -414,11 +424,3 @@ class Draft(QObject):
         except InputError as error:
             return error.faults
         return ()
-
-
-def _find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:
-    """A teacher's config.json, or why it can't be used; None: it isn't on this machine."""
-    try:
-        return config_here(model, base)
-    except InputError as error:
-        return error

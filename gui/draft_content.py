@@ -6,10 +6,12 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from core.recipe import Recipe, Task
+from core.recipe import Recipe, Task, from_mapping, settings
 from core.rules import Name, Number, Refused, Rule, Several
 from gui.targets import AXES
 
@@ -18,6 +20,11 @@ Content = dict[str, Any]
 _TABLES = {name: kind for name, kind in get_type_hints(Recipe).items() if is_dataclass(kind)}
 _TASK_NEEDS = {"kind", "source"}
 
+_INSTEAD = {
+    "targets.vocabulary_size": "vocabulary_coverage",
+    "targets.vocabulary_coverage": "vocabulary_size",
+}
+"""A key → the one of its table that can't be set beside it."""
 STAND_INS: Content = {"teacher": {"model": "-"}, "language": {"code": "-"}, "corpus": {"sources": ["-"]}}
 """What a recipe needs, where the user hasn't come to it: the rest can be checked and measured all the same."""
 
@@ -78,6 +85,7 @@ def put(content: Content, key: str, value: Any) -> None:
         holder.pop(name, None)
     else:
         holder[name] = plain(value)
+        holder.pop(_INSTEAD.get(key, ""), None)
 
 
 def put_teacher(content: Content, model: str) -> None:
@@ -88,7 +96,7 @@ def put_teacher(content: Content, model: str) -> None:
 
 def put_targets(content: Content, targets: Mapping[str, int]) -> None:
     """Set the targets, all of them."""
-    for key in (*AXES, "attention_heads"):
+    for key in (*AXES, "attention_heads", "vocabulary_coverage"):
         put(content, f"targets.{key}", targets.get(key))
 
 
@@ -113,6 +121,22 @@ def drop_task(content: Content, index: int) -> None:
     del content["tasks"][index]
 
 
+def vocabulary_part(content: Content) -> Content:
+    """What decides which tokens are kept, as a recipe of its own; something stands in for what isn't chosen yet."""
+    part: Content = {key: content[key] for key in ("seed", "language", "corpus") if key in content}
+    for table, names in (("teacher", "model"), ("targets", "vocabulary_"), ("method", ("vocabulary_", "preset"))):
+        part[table] = {name: value for name, value in content.get(table, {}).items() if name.startswith(names)}
+    return filled(without_empty(part))
+
+
+@lru_cache(maxsize=16)
+def defaults(preset: str | None, language: str | None) -> Mapping[str, Any]:
+    """What holds for every key of a recipe that sets only these."""
+    given: Content = {"language": {"code": language}} if language else {}
+    given |= {"method": {"preset": preset}} if preset else {}
+    return MappingProxyType(settings(from_mapping({**STAND_INS, **given})))
+
+
 def without_empty(content: Content) -> Content:
     """The content without tables that hold nothing."""
     return {key: value for key, value in content.items() if value not in ({}, [])}
@@ -129,6 +153,8 @@ def absolute(content: Content, base: Path) -> Content:
     model = content.get("teacher", {}).get("model", "")
     if model and os.path.isdir(full(model)):
         content["teacher"]["model"] = full(model)
+    if "vocabulary_words" in content.get("method", {}):
+        content["method"]["vocabulary_words"] = full(content["method"]["vocabulary_words"])
     if "corpus" in content and "sources" in content["corpus"]:
         content["corpus"]["sources"] = list(map(full, content["corpus"]["sources"]))
     for task in content.get("tasks", ()):

@@ -35,6 +35,8 @@ class Settings:
     """The folder that the draft's relative paths start from."""
     teachers: tuple[str, ...] = ()
     """Local teacher folders, the last used first."""
+    vocabulary_shown: bool = True
+    """Whether the set-up shows what a vocabulary keeps, or has it folded away."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Entries of a later version: kept, so that going back and forth loses nothing."""
 

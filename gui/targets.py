@@ -32,6 +32,8 @@ def steps(key: str, teacher: Sizes, heads: int | None, reduction: str) -> tuple[
         reduction: the hidden reduction; with `heads` it decides which hidden sizes there are.
     """
     own: int = getattr(teacher, AXES[key])
+    if AXES[key] in teacher.fixed:
+        return (own,)
     if key == "hidden_size":
         return tuple(allowed_hidden_sizes(teacher, heads, reduction)) or (own,)
     if key == "layers":

@@ -288,3 +288,43 @@ def test_another_method_keeps_the_width_possible(draft: Draft) -> None:
     assert draft.value("targets.hidden_size") == 444 and draft.value("targets.layers") == 5
     draft.undo()
     assert draft.value("targets.hidden_size") == 448
+
+
+def test_the_students_cost_is_a_line_over_its_vocabulary(draft: Draft) -> None:
+    assert draft.cost is None
+    draft.choose_teacher(XLM_R)
+    for targets in ({"layers": 6}, {"hidden_size": 384}, {"hidden_size": None, "vocabulary_multiple": 8}):
+        for key, value in targets.items():
+            draft.set(f"targets.{key}", value)
+        fixed, each = draft.cost
+        for size in (104, 6000, 250_002):
+            draft.set("targets.vocabulary_size", size)
+            assert fixed + each * draft.estimate.student.sizes.vocabulary == pytest.approx(
+                draft.estimate.student.megabytes
+            )
+    draft.set("targets.attention_heads", 5)
+    assert draft.estimate is None and draft.cost is None
+
+
+def test_a_size_and_a_coverage_are_never_set_together(draft: Draft) -> None:
+    draft.choose_teacher(XLM_R)
+    draft.set("targets.vocabulary_coverage", 0.99)
+    assert draft.value("targets.vocabulary_size") is None and draft.faults == () and draft.is_at_most
+    assert draft.estimate.student.sizes.vocabulary == 250_002
+    draft.know_covering(7000)
+    assert draft.estimate.student.sizes.vocabulary == draft.covering == 7000 and not draft.is_at_most
+    draft.set("targets.layers", 3)
+    assert draft.covering == 7000
+    draft.set("targets.vocabulary_size", 5000)
+    assert draft.value("targets.vocabulary_coverage") is None and draft.covering is None
+    draft.undo()
+    assert draft.value("targets.vocabulary_size") is None and draft.covering == 7000
+    draft.use_suggestion()
+    assert draft.value("targets.vocabulary_coverage") is None and draft.is_suggested
+
+
+def test_a_list_of_words_means_the_same_file_elsewhere(draft: Draft, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    assert draft.load_text('[method]\nvocabulary_words = "words.txt"', tmp_path) == ()
+    draft.save(tmp_path / "there" / "recipe.toml")
+    assert draft.value("method.vocabulary_words") == str(tmp_path / "words.txt")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -278,6 +279,28 @@ def test_the_right_end_keeps_the_teachers_own(page: SetupPage) -> None:
     assert find(page, QSlider, "slider-layers").value() == 12
     page.target.suggest.click()
     assert page.draft.is_suggested and not page.target.suggest.isEnabled()
+
+
+def test_a_vocabulary_that_the_text_forbids_stops_the_start(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(sample.teacher_folder(), teacher)
+    config = json.loads((teacher / "tokenizer_config.json").read_text(encoding="utf-8"))
+    (teacher / "tokenizer_config.json").write_text(json.dumps({**config, "tokenizer_class": "TokenizersBackend"}))
+    fill_in_the_sample(page, qtbot)
+    page.teacher.choose(str(teacher))
+    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=WAIT)
+    page.draft.set("targets.vocabulary_size", 10)
+    qtbot.waitUntil(lambda: bool(page.target.vocabulary.refused), timeout=WAIT)
+    checked(page, qtbot)
+    assert page.state.text().startswith("1 thing") and page.target.has_faults
+    with qtbot.assertNotEmitted(page.compress_requested):
+        page.button.click()
+        checked(page, qtbot)
+    page.target.suggest.click()
+    assert not page.target.has_faults
+    qtbot.waitUntil(lambda: page.target.vocabulary.content.isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: page.state.text().startswith("Ready"), timeout=WAIT)
+    assert "tokens a word" in page.target.vocabulary.sentence.text()
 
 
 def test_what_is_typed_becomes_possible(page: SetupPage) -> None:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QComboBox, QFrame, QLineEdit, QMenu, QVBoxLayout
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QFrame, QLineEdit, QMenu, QToolButton, QVBoxLayout
 from pytestqt.qtbot import QtBot
 
 from core.errors import Fault, InputError
@@ -15,7 +15,7 @@ from core.families import Sizes
 from core.families.heads import resolve_heads
 from core.known_data import KnownData
 from core.recipe import HIDDEN_REDUCTIONS, Schedule, Task
-from core.rules import Choice, Number, Several
+from core.rules import Choice, Number, Several, Text
 from gui.pages.setup.corpus import fill_menu
 from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.more import more_keys
@@ -65,6 +65,13 @@ def test_a_suggestion_is_possible_and_smaller(teacher: Sizes, reduction: str) ->
 
 def test_the_nearest_is_the_smaller_of_two() -> None:
     assert [nearest(value, (2, 4, 10)) for value in (1, 3, 5, 8, 99)] == [2, 2, 4, 10, 10]
+
+
+def test_what_an_architecture_holds_fast_has_one_step_and_is_not_suggested() -> None:
+    teacher = replace(TEACHERS["base"], fixed=frozenset(("hidden", "feed_forward")))
+    for key, own in (("hidden_size", 768), ("intermediate_size", 3072)):
+        assert steps(key, teacher, None, "auto") == (own,)
+    assert set(suggest(teacher, "auto")) == {"layers", "vocabulary_size"}
 
 
 # -- the slider --------------------------------------------------------------------------------------------------
@@ -124,6 +131,29 @@ def test_without_a_teacher_there_is_nothing_to_set(slider: TargetSlider) -> None
     slider.set_steps((1, 2), 2, only=True)
     slider.show_value(1)
     assert slider.isEnabled() and slider.field.text() == "1"
+
+
+def test_a_slider_that_is_locked_says_why(slider: TargetSlider) -> None:
+    slider.set_steps((1, 2), 2, only=True)
+    slider.lock("Because.")
+    assert not slider.isEnabled() and slider.slider.toolTip() == slider.field.toolTip() == "Because."
+    slider.lock("")
+    assert slider.isEnabled() and slider.field.toolTip() == "What it does."
+
+
+def test_a_file_can_be_chosen_for_a_field(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    control = FieldControl("method.vocabulary_words", Text(), None)
+    qtbot.addWidget(control)
+    control.show_value(None, None)
+    button = control.findChild(QToolButton)
+    assert button.accessibleName() and button.toolTip()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    with qtbot.assertNotEmitted(control.changed):
+        button.click()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/a/words.txt", ""))
+    with qtbot.waitSignal(control.changed) as told:
+        button.click()
+    assert told.args == ["/a/words.txt"] and control.editor.text() == "/a/words.txt"
 
 
 def test_each_control_can_be_heard(slider: TargetSlider) -> None:

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from core.context import Context
 from core.corpus.prepare import PreparedCorpus, prepare
 from core.corpus.reading import HUB, files_of
-from core.errors import InputError
+from core.errors import InputError, about
 from core.recipe import Corpus, Recipe, absolute
 from core.shared_cache import kept, shared_folder
 from core.sources import check_model_folder, downloaded, local_folder
@@ -41,13 +41,15 @@ def look_ahead(recipe: Recipe, base: Path, ctx: Context) -> dict[str, Any]:
         InputError: teacher, texts or size can't be used, each with the recipe's key.
     """
     recipe = absolute(recipe, base)
-    tokenizer = _tokenizer(recipe.teacher.model, base)
-    with tempfile.TemporaryDirectory(prefix="monoglot-") as name:
-        scratch = Path(name)
-        corpus = _corpus(recipe.corpus, recipe.seed, scratch, ctx)
-        counts = count_corpus(corpus, tokenizer, scratch, ctx)
+    with about("teacher.model"):
+        tokenizer = _tokenizer(recipe.teacher.model, base)
         written = json.loads(tokenizer.to_str())
         kind = kind_of(written)
+    with tempfile.TemporaryDirectory(prefix="monoglot-") as name:
+        scratch = Path(name)
+        with about("corpus.sources"):
+            corpus = _corpus(recipe.corpus, recipe.seed, scratch, ctx)
+        counts = count_corpus(corpus, tokenizer, scratch, ctx)
         words = listed_words(recipe, tokenizer, ctx)
         curve = coverage_curve(kind, counts, recipe.method.vocabulary_frequency, words)
         selection = choose_for(recipe, kind, tokenizer, counts, ctx) if _cuts(recipe) else everything(kind, counts)
@@ -72,7 +74,6 @@ def _tokenizer(source: str, base: Path) -> Tokenizer:
         raise InputError(
             f"The tokenizer of {source!r} is not on this machine.",
             hint="The run downloads it; then, or with a folder of this machine, the vocabulary can be looked at.",
-            key="teacher.model",
         )
     backend: Tokenizer = tokenizer_without_torch(folder, check_model_folder(folder, weights=False)).backend_tokenizer
     return backend
@@ -85,7 +86,6 @@ def _corpus(corpus: Corpus, seed: int, scratch: Path, ctx: Context) -> PreparedC
         raise InputError(
             f"{hub[0]} is read when the run starts.",
             hint="To look at the vocabulary before, download the texts and give the files.",
-            key="corpus.sources",
         )
     files = [(str(path), path.stat()) for source in corpus.sources for path in files_of(source, Path())]
     state = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in files]

@@ -18,7 +18,6 @@ from core.corpus.reading import Text, files_of, read_files, size_of
 from core.corpus.scripts import ScriptCount, is_strange
 from core.errors import Fault, InputError, gathering
 from core.events import Event, Message
-from core.recipe import Corpus
 
 _FIRST_TEXTS, _FIRST_CHARACTERS = 20, 300
 _LONG_CHARACTERS = 100_000
@@ -91,14 +90,15 @@ class Survey:
         }
 
 
-def survey(sources: Sequence[str], base: Path, ctx: Context) -> Survey:
+def survey(
+    sources: Sequence[str], base: Path, ctx: Context, least_letters: int = 5, other_scripts: str = "drop"
+) -> Survey:
     """Read every local source of a corpus from end to end; what is on the hub is left to the run.
-
-    Texts are dropped as a run with the recipe's defaults does it.
 
     Args:
         sources, base: as for `core.corpus.reading.read_texts`.
         ctx: asked whether to go on; progress is in bytes of the files as they are on disk.
+        least_letters, other_scripts: what the recipe says of texts to drop.
 
     Raises:
         InputError: a run would refuse the sources: they can't be read or hold no text; the faults of all of them.
@@ -116,7 +116,7 @@ def survey(sources: Sequence[str], base: Path, ctx: Context) -> Survey:
         raise InputError.of(faults)
     sizes = {source: sum(map(size_of, paths)) for source, paths in files.items()}
     total, done = sum(sizes.values()), 0
-    look = _Look(Corpus(sources=tuple(sources)).least_letters)
+    look = _Look(least_letters, other_scripts == "drop")
     lines = _FaultyLines()
     notes: list[str] = []
     for source, paths in files.items():
@@ -194,6 +194,7 @@ class _Look:
     """What is remembered of the texts: two bytes and a hash of each, else not more, however many there are."""
 
     least_letters: int
+    drops_scripts: bool
     texts: int = 0
     empty: int = 0
     short: int = 0
@@ -243,7 +244,7 @@ class _Look:
     @property
     def kept(self) -> int:
         """Texts that a run takes."""
-        return sum(self.scripts.mixtures().values()) - int(self.scripts.strange().sum())
+        return sum(self.scripts.mixtures().values()) - self.dropped()["other_script"]
 
     @property
     def complaint_count(self) -> int:
@@ -252,7 +253,7 @@ class _Look:
 
     def dropped(self) -> dict[str, int]:
         """Texts that a run leaves out, and why."""
-        strange = int(self.scripts.strange().sum())
+        strange = int(self.scripts.strange().sum()) if self.drops_scripts else 0
         return {"empty": self.empty, "repeated": self.repeated, "short": self.short, "other_script": strange}
 
     def complaints(self) -> tuple[Complaint, ...]:
@@ -261,7 +262,7 @@ class _Look:
         strange = [
             complaint
             for scripts, examples in self.mixtures.items()
-            if is_strange(scripts, written)
+            if self.drops_scripts and is_strange(scripts, written)
             for complaint in examples
         ]
         in_turn = itertools.chain.from_iterable(itertools.zip_longest(*self.noted.values(), strange))
@@ -308,7 +309,7 @@ class _Look:
         written = self.scripts.written()
         texts: Counter[str] = Counter()
         for scripts, count in self.scripts.mixtures().items():
-            if scripts and not is_strange(scripts, written):
+            if scripts and not (self.drops_scripts and is_strange(scripts, written)):
                 texts["Chinese, Japanese or Korean" if scripts[0] in _EAST_ASIAN else scripts[0]] += count
         (main, _), *others = texts.most_common() or [("", 0)]
         for script, count in others:

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import InputError
 from core.vocabulary.merges import MergeTree, byte_characters
 
+_PREFIX, _SUFFIX = "continuing_subword_prefix", "end_of_word_suffix"
 _WORD_START = "▁"
 _BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
 
@@ -61,6 +62,11 @@ class Kind(ABC):
         """Whether every character of every piece is a piece itself, in the form of its place: then no text is lost."""
         return True
 
+    @cached_property
+    def spells_bytes(self) -> bool:
+        """Whether it has a token for every byte, so that any text can be spelt."""
+        return bool(self._model.get("byte_fallback")) and set(self.own.values()) >= _BYTES
+
     @abstractmethod
     def always(self) -> set[int]:
         """Pieces that the segmentation of all text rests on, whatever the language."""
@@ -83,7 +89,7 @@ class WordPiece(Kind):
 
     @property
     def _prefix(self) -> str:
-        return str(self._model["continuing_subword_prefix"])
+        return str(self._model[_PREFIX])
 
     def spelt(self, piece: str) -> str:
         """The piece without its prefix."""
@@ -137,7 +143,7 @@ class Unigram(Kind):
         Text that can't be spelt costs the smallest score minus 10, so a piece that has it stays.
         """
         scores = [score for _, score in self._model["vocab"]]
-        wanted = {_WORD_START} | (_BYTES if self._model.get("byte_fallback") else set())
+        wanted = {_WORD_START} | (_BYTES if self.spells_bytes else set())
         return {token for token, piece in self.own.items() if piece in wanted} | {scores.index(min(scores))}
 
     def trimmed(self, new_id: Mapping[int, int]) -> dict[str, Any]:
@@ -155,13 +161,17 @@ class BPE(Kind):
         return any(step.get("type") == "ByteLevel" for step in steps)
 
     @cached_property
+    def spells_bytes(self) -> bool:
+        """Whether it has a token for every byte, so that any text can be spelt."""
+        return self._is_byte_level or super().spells_bytes
+
+    @cached_property
     def _tree(self) -> MergeTree:
         return MergeTree(self._model)
 
     def spelt(self, piece: str) -> str:
         """The piece without prefix and suffix; where characters stand for bytes, the text that these are."""
-        bare = piece.removeprefix(self._model.get("continuing_subword_prefix") or "")
-        bare = bare.removesuffix(self._model.get("end_of_word_suffix") or "")
+        bare = piece.removeprefix(self._model.get(_PREFIX) or "").removesuffix(self._model.get(_SUFFIX) or "")
         if not self._is_byte_level:
             return bare
         try:
@@ -171,9 +181,12 @@ class BPE(Kind):
 
     def always(self) -> set[int]:
         """The mark of a word's start, and the bytes."""
-        wanted = {_WORD_START} | (_BYTES if self._model.get("byte_fallback") else set())
+        wanted = {_WORD_START}
         if self._is_byte_level:
-            wanted |= byte_characters().keys()
+            before, after = (("", self._model.get(name) or "") for name in (_PREFIX, _SUFFIX))
+            wanted |= {f"{one}{byte}{two}" for byte in byte_characters() for one in before for two in after}
+        elif self.spells_bytes:
+            wanted |= _BYTES
         return {token for token, piece in self.own.items() if piece in wanted}
 
     def parts(self, token: int) -> tuple[int, ...]:

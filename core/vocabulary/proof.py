@@ -24,7 +24,7 @@ class SegmentationProof:
     tokens: int
     """Tokens of these, special ones included."""
     spelt: int
-    """Texts of which the teacher knows every character and that the kept alphabet spells: none has a new unknown."""
+    """Texts that the kept alphabet (or bytes) can spell: none of them has more unknown tokens than before."""
 
 
 def prove_segmentation(
@@ -56,8 +56,7 @@ def prove_segmentation(
                 compared, tokens = compared + 1, tokens + len(old)
                 if [new_id[token] for token in old.ids] != new.ids:
                     raise RuntimeError(f"trimming changed the segmentation of {text[:200]!r}")
-            normal = before.normalizer.normalize_str(text) if before.normalizer else text
-            if kind.spells_everything and alphabet.issuperset("".join(normal.split())):
+            if _is_spelt(text, before, kind, alphabet):
                 spelt += 1
                 if kind.unknown is not None and _more_unknown(old, new, kind.unknown, new_id):
                     raise RuntimeError(f"trimming made parts of {text[:200]!r} unknown")
@@ -69,6 +68,14 @@ def _comparable(old: Encoding, new_id: dict[int, int], kind: Kind) -> bool:
     if not new_id.keys() >= set(old.ids):
         return False
     return kind.spells_everything or kind.unknown not in old.ids
+
+
+def _is_spelt(text: str, before: Tokenizer, kind: Kind, alphabet: set[str]) -> bool:
+    """Whether nothing of a text may be unknown that was not unknown before."""
+    if kind.spells_bytes:
+        return True
+    normal = before.normalizer.normalize_str(text) if before.normalizer else text
+    return kind.spells_everything and alphabet.issuperset("".join(normal.split()))
 
 
 def _more_unknown(old: Encoding, new: Encoding, unknown: int, new_id: dict[int, int]) -> bool:

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from core.context import Context, Unmeasured
 from core.corpus.lines import read_lines
 from core.corpus.prepare import PreparedCorpus
-from core.errors import InputError
+from core.errors import InputError, about
 from core.events import Message
 from core.recipe import Recipe
 from core.shared_cache import kept, shared_folder
@@ -96,7 +96,8 @@ def choose_for(recipe: Recipe, kind: Kind, tokenizer: Tokenizer, counts: TokenCo
 def listed_words(recipe: Recipe, tokenizer: Tokenizer, ctx: Context) -> Sequence[int]:
     """The tokens of a recipe's list of words; none where it has no list."""
     path = recipe.method.vocabulary_words
-    return word_ids(Path(path), tokenizer, ctx) if path else ()
+    with about("method.vocabulary_words"):
+        return word_ids(Path(path), tokenizer, ctx) if path else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class TargetSlider(QWidget):
         self._steps: tuple[int, ...] = ()
         self._own = 0
         self._only_steps = False
+        self._tooltip = tooltip
         label = QLabel(words, self)
         note = QLabel(term, self)
         set_role(note, "small")
@@ -36,8 +37,7 @@ class TargetSlider(QWidget):
         self.field = _StepField(self)
         self._end = QLabel(self)
         set_role(self._end, "small")
-        for widget in (self.slider, self.field, label):
-            widget.setToolTip(tooltip)
+        label.setToolTip(tooltip)
         spoken = f"{words} ({term})"
         self.slider.setAccessibleName(spoken)
         self.field.setAccessibleName(self.tr("{}, exact").format(spoken))
@@ -69,6 +69,7 @@ class TargetSlider(QWidget):
 
     def clear(self) -> None:
         """There is no teacher."""
+        self.lock("")
         self.set_steps((0,), 0, only=True)
         self.field.setSpecialValueText("–")
         self.setEnabled(False)
@@ -97,6 +98,16 @@ class TargetSlider(QWidget):
         for widget in (self.slider, self.field):
             widget.blockSignals(False)
         self._end.setText(self.tr("of {}").format(count(own)))
+
+    def lock(self, reason: str) -> None:
+        """Say why this size can't be set; empty: it can."""
+        self.setEnabled(not reason)
+        for widget in (self.slider, self.field):
+            widget.setToolTip(reason or self._tooltip)
+
+    def step(self, steps: int) -> None:
+        """Go so many steps on, or back."""
+        self.field.stepBy(steps)
 
     def show_value(self, value: int | None) -> None:
         """Show a size without telling of it; None is the teacher's own."""

@@ -24,6 +24,7 @@ from core.errors import Fault
 from core.known_data import KnownData
 from gui.draft import Draft
 from gui.icons import icon
+from gui.pages.setup.corpus_report import CorpusReport
 from gui.pages.setup.language import LanguageFacts
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import Section, plain_label
@@ -106,6 +107,8 @@ class CorpusSection(Section):
         self.body.addWidget(self.bar)
         self.counts = plain_label("", self)
         self.body.addWidget(self.counts)
+        self.report = CorpusReport(self)
+        self.body.addWidget(self.report)
         self.warnings = ProblemCard(self)
         self.body.addWidget(self.warnings)
         self.preview = QTextEdit(self)  # unlike QPlainTextEdit, it sets each text on the side where its script begins
@@ -135,7 +138,11 @@ class CorpusSection(Section):
     def opened(self) -> None:
         """Look at the files anew: they may have changed."""
         if self.is_ready:
-            self._job.ask({"sources": self.sources, "base": str(self.draft.base)}, again=True)
+            self._job.ask(self._question(), again=True)
+
+    def _question(self) -> dict[str, Any]:
+        settings = {name: self.draft.effective(f"corpus.{name}") for name in ("least_letters", "other_scripts")}
+        return {"sources": self.sources, "base": str(self.draft.base), **settings}
 
     def end(self) -> None:
         """End what is under way."""
@@ -153,7 +160,7 @@ class CorpusSection(Section):
                 self.list.addItem(item)
             self._on_selection()
         if sources:
-            if self._job.ask({"sources": sources, "base": str(self.draft.base)}):
+            if self._job.ask(self._question()):
                 self._found = None
         else:
             self._job.forget()
@@ -178,6 +185,7 @@ class CorpusSection(Section):
         self.counts.setText(words)
         self.counts.setVisible(bool(words))
         found = self._found or {}
+        self.report.show_found(found)
         self.warnings.show_warnings(found.get("warnings", ()))
         text = "\n".join(found.get("first", ()))
         if text != self.preview.toPlainText():

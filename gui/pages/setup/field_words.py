@@ -31,6 +31,18 @@ _WORDS = {
             "Recipe", "Longer texts are split; shorter pieces need less memory, longer ones give more context."
         ),
     ),
+    "corpus.least_letters": (
+        QT_TRANSLATE_NOOP("Recipe", "Letters at least"),
+        QT_TRANSLATE_NOOP("Recipe", "Drops texts with fewer letters, which teach little; 0 keeps all of them."),
+    ),
+    "corpus.other_scripts": (
+        QT_TRANSLATE_NOOP("Recipe", "Texts in other scripts"),
+        QT_TRANSLATE_NOOP("Recipe", "What becomes of texts in a script that hardly any of your text is written in."),
+    ),
+    "targets.vocabulary_multiple": (
+        QT_TRANSLATE_NOOP("Recipe", "Words kept, a multiple of"),
+        QT_TRANSLATE_NOOP("Recipe", "Rounds the number of words up to a multiple; 8 suits graphics cards."),
+    ),
     "targets.attention_heads": (
         QT_TRANSLATE_NOOP("Recipe", "Attention heads"),
         QT_TRANSLATE_NOOP(
@@ -50,6 +62,14 @@ _WORDS = {
     "method.vocabulary_order": (
         QT_TRANSLATE_NOOP("Recipe", "When words are cut"),
         QT_TRANSLATE_NOOP("Recipe", "Cutting words first makes all that follows faster; the paper cuts them last."),
+    ),
+    "method.vocabulary_frequency": (
+        QT_TRANSLATE_NOOP("Recipe", "Which words count as frequent"),
+        QT_TRANSLATE_NOOP("Recipe", "Those in the most texts (document), or those that occur most often (token)."),
+    ),
+    "method.vocabulary_words": (
+        QT_TRANSLATE_NOOP("Recipe", "Words always kept"),
+        QT_TRANSLATE_NOOP("Recipe", "A file of words, one a line, that are never split more than they are now."),
     ),
     "method.kd_loss": (
         QT_TRANSLATE_NOOP("Recipe", "How it copies the teacher"),
@@ -139,6 +159,8 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "The model's width divided by the adapter's; “auto” goes by the model's width."),
     ),
 }
+FILES = {"method.vocabulary_words"}
+"""Keys whose value is the path of a file."""
 ZERO_IS_AUTOMATIC = {"schedule.evaluate_every"}
 """Keys whose 0 leaves it to the run."""
 _GROUPS = {

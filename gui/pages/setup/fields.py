@@ -6,11 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QLocale, Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.errors import Fault
 from core.rules import Choice, Number, Refused, Rule, Several
-from gui.pages.setup.field_words import ZERO_IS_AUTOMATIC, help_of, label_of, term_of
+from gui.icons import icon
+from gui.pages.setup.field_words import FILES, ZERO_IS_AUTOMATIC, help_of, label_of, term_of
 from gui.pages.setup.section import plain_label
 from gui.text import count
 from gui.theme import SPACE, set_role
@@ -50,7 +61,12 @@ class FieldControl(QWidget):
         self.editor.setToolTip(help_of(key))
         self._wrong = plain_label("bad", self)  # it quotes what was typed
         self._wrong.hide()
-        rows.addWidget(self.editor)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE.xs)
+        row.addWidget(self.editor)
+        if key in FILES:
+            row.addWidget(self._browse_button())
+        rows.addLayout(row)
         rows.addWidget(self._wrong)
 
     def show_value(self, value: Any, default: Any) -> None:
@@ -66,6 +82,20 @@ class FieldControl(QWidget):
             self.editor.setPlaceholderText(usual)
             self.editor.setText("" if value is None else _written(value))
         self._judge(None)
+
+    def _browse_button(self) -> QToolButton:
+        button = QToolButton(self)
+        button.setIcon(icon("file"))
+        button.setAccessibleName(self.tr("Choose a file: {}").format(label_of(self.key)))
+        button.setToolTip(self.tr("Choose the file instead of typing its path."))
+        button.clicked.connect(self._browse)
+        return button
+
+    def _browse(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, label_of(self.key))
+        if path:
+            self.editor.setText(path)
+            self._on_text()
 
     def _usual(self, default: Any) -> str:
         if self.key in ZERO_IS_AUTOMATIC and default == 0:

@@ -23,13 +23,13 @@ class LatestJob(QObject):
     failed = Signal(object)
     """What is wrong: a tuple of `Fault`."""
 
-    def __init__(self, name: str, parent: QObject) -> None:
-        """`name` is that of a job of `core.jobs`."""
+    def __init__(self, name: str, parent: QObject, wait: int = _WAIT_MILLISECONDS) -> None:
+        """`name` is that of a job of `core.jobs`; questions pause when none has come for `wait` milliseconds."""
         super().__init__(parent)
         self._name = name
         self._asked: Mapping[str, Any] | None = None
         self._job: Job | None = None
-        self._timer = QTimer(self, singleShot=True, interval=_WAIT_MILLISECONDS)
+        self._timer = QTimer(self, singleShot=True, interval=wait)
         self._timer.timeout.connect(self._start)
 
     @property

@@ -23,7 +23,12 @@ _TABLES: dict[str, type[Any]] = {
     "corpus": Corpus,
     "targets": Targets,
 }
-_ELSEWHERE = {"corpus.sources", "method.preset", *(f"targets.{key}" for key in AXES)}
+_ELSEWHERE = {
+    "corpus.sources",
+    "method.preset",
+    "targets.vocabulary_coverage",
+    *(f"targets.{key}" for key in AXES),
+}
 """Keys that other parts of the page set."""
 
 

@@ -56,7 +56,7 @@ class SetupPage(QWidget):
         self.teacher = TeacherSection(draft, settings)
         self.language = LanguageSection(draft)
         self.corpus = CorpusSection(draft)
-        self.target = TargetSection(draft)
+        self.target = TargetSection(draft, settings)
         self.tasks = TasksSection(draft)
         self.more = MoreSection(draft)
         self._check = LatestJob("check", self)
@@ -170,7 +170,7 @@ class SetupPage(QWidget):
         for fault in found:
             table = fault.key.partition(".")[0].partition("[")[0]
             placed[table if table in placed else "more"].append(fault)
-        self._to_mend = 0
+        self._to_mend = len(self.target.vocabulary.refused)
         for name, section in self.sections.items():
             faults = [*placed[name], *(control.fault for control in section.wrong)]
             section.show_faults(faults)
@@ -199,7 +199,7 @@ class SetupPage(QWidget):
         elif len(estimate.stages) == 1:
             text, role = self.tr("Ready, but nothing is made smaller: move a slider."), "warn"
         else:
-            text, role = self.tr("Ready: {}").format(estimate_words(estimate)), "good"
+            text, role = self.tr("Ready: {}").format(estimate_words(estimate, at_most=self.draft.is_at_most)), "good"
         self.state.setText(text)
         set_role(self.state, role)
         self.button.setEnabled(not missing and self.draft.recipe() is not None)
@@ -250,7 +250,11 @@ class SetupPage(QWidget):
         self.button.setFocus()  # a field that is being typed into is finished by it, by the shortcut too
         if self._is_stale and not self._check.busy:
             self._look_again()
-        if self.draft.faults or any(section.wrong for section in self.sections.values()):
+        if (
+            self.draft.faults
+            or self.target.vocabulary.refused
+            or any(section.wrong for section in self.sections.values())
+        ):
             self._go_to_faults()
         elif self._check.busy:
             self._pressed = True  # what is found decides

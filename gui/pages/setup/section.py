@@ -174,7 +174,7 @@ class Section(QFrame):
         self.open(not self.is_open)
 
     def _show_mark(self) -> None:
-        self._mark.show_state("warning" if self._faults else self._calm)
+        self._mark.show_state("warning" if self.has_faults else self._calm)
 
     def _name_button(self) -> None:
         text = self.tr("Close") if self.is_open else self.tr("Change") if self.is_ready else self.tr("Choose")

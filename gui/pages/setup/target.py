@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton
 from core.analysis.size import Estimate
 from gui.draft import Draft
 from gui.pages.setup.section import Section
+from gui.pages.setup.vocabulary import VocabularyView
+from gui.settings import SettingsFile
 from gui.targets import AXES, steps
 from gui.text import count, megabytes, parameters, percent
 from gui.theme import SPACE, set_role
@@ -20,7 +22,7 @@ from gui.widgets.target_slider import TargetSlider
 class TargetSection(Section):
     """Four sizes; every move shows at once what it leads to."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, settings: SettingsFile) -> None:
         super().__init__("4", "targets", draft, always_open=True)
         self.set_title(self.tr("Target"))
         self.sliders = {
@@ -85,6 +87,21 @@ class TargetSection(Section):
         self.body.addLayout(row)
         self.bar = SizeBar(self)
         self.body.addWidget(self.bar)
+        self.vocabulary = VocabularyView(draft, settings, self)
+        self.vocabulary.size_asked.connect(partial(self._on_moved, "vocabulary_size"))
+        self.vocabulary.stepped.connect(self.sliders["vocabulary_size"].step)
+        self.vocabulary.settled.connect(draft.seal)
+        self.vocabulary.judged.connect(self._on_judged)
+        self.body.addWidget(self.vocabulary)
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether something is wrong in it; that the text needs more tokens is told beside the curve."""
+        return super().has_faults or bool(self.vocabulary.refused)
+
+    def end(self) -> None:
+        """End what is under way."""
+        self.vocabulary.end()
 
     def refresh(self) -> None:
         """Show the draft's targets and what they make of the teacher."""
@@ -106,12 +123,26 @@ class TargetSection(Section):
             for key, slider in self.sliders.items():
                 own = getattr(sizes, AXES[key])
                 slider.set_steps(steps(key, sizes, heads, reduction), own, only=key == "hidden_size")
-                slider.show_value(self.draft.value(f"targets.{key}"))
+                value = self.draft.value(f"targets.{key}")
+                # What is set all the same can be taken back.
+                slider.lock(self._locked() if AXES[key] in sizes.fixed and value is None else "")
+                slider.show_value(value)
+            if self.draft.covering is not None:
+                self.sliders["vocabulary_size"].show_value(self.draft.covering)
             if self.draft.is_suggested:
                 self.set_summary(self.tr("A suggestion to begin with: move the sliders and see what comes of it."))
             else:
                 self.set_summary(self.tr("Move the sliders and see what comes of it."))
         self._show_estimate(self.draft.estimate)
+        self.vocabulary.refresh()
+        self._show_mark()
+
+    def _on_judged(self) -> None:
+        self._show_mark()
+        self.judged.emit()
+
+    def _locked(self) -> str:
+        return self.tr("It can't be made smaller yet in a teacher of this architecture.")
 
     def _show_estimate(self, estimate: Estimate | None) -> None:
         for widget in (self.estimate, self.exact, self.bar):
@@ -120,7 +151,7 @@ class TargetSection(Section):
             self.estimate.setText("")
             self.bar.show_sizes({}, {})
             return
-        self.estimate.setText(estimate_words(estimate))
+        self.estimate.setText(estimate_words(estimate, at_most=self.draft.is_at_most))
         exact = self.tr("exactly {} → {}").format(
             count(estimate.teacher.parameters), count(estimate.student.parameters)
         )
@@ -132,11 +163,15 @@ class TargetSection(Section):
 
     def _on_moved(self, key: str, size: int) -> None:
         own = getattr(self.draft.sizes, AXES[key])
+        if key == "vocabulary_size" and size == own:
+            self.draft.set("targets.vocabulary_coverage", None)
         self.draft.set(f"targets.{key}", None if size == own else size)
 
 
-def estimate_words(estimate: Estimate) -> str:
-    """Both sizes in a line: "278.3 M → 22.8 M parameters · 91 MB · −91.8 %"."""
+def estimate_words(estimate: Estimate, *, at_most: bool) -> str:
+    """Both sizes in a line: "278.3 M → 22.8 M parameters · 91 MB · −91.8 %"; `at_most`: it may become smaller."""
     words = QCoreApplication.translate("TargetSection", "{} → {} parameters · {} · −{}")
+    if at_most:
+        words = QCoreApplication.translate("TargetSection", "{} → at most {} parameters · {} · −{}")
     before, after = parameters(estimate.teacher.parameters), parameters(estimate.student.parameters)
     return words.format(before, after, megabytes(estimate.student.megabytes), percent(estimate.compression))
