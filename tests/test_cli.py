@@ -15,11 +15,10 @@ import pytest
 from conftest import build
 from finished_run import RESULTS, events, finished_run, started_run
 from safetensors.torch import load_file, save_file
-from toy_tokenizers import LATIN, model, wordpiece
+from toy_tokenizers import LATIN, kind, model, wordpiece
 
 from core import cli, session
 from core import recipe as recipes
-from core.compression.tokens import backend_json, choose_tokens, count_tokens
 from core.compression.vocabulary import cut_vocabulary
 from core.context import Quiet
 from core.corpus.prepare import prepare
@@ -30,6 +29,8 @@ from core.export.versions import monoglot_version
 from core.models import LanguageModel, load, save
 from core.run import RunFolder
 from core.terminal import TerminalContext, follower, summary
+from core.vocabulary.choosing import Wanted, choose_tokens
+from core.vocabulary.trimming import count_corpus
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -237,6 +238,12 @@ def test_a_reader_that_goes_away_is_no_fault(
         (["compare", "no-such-run"], "no recipe"),
         (["trim", "x", "--corpus", "c.txt", "--size", "many", "--out", "y"], "many"),
         (["trim", "x", "--corpus", "c.txt", "--size", "0", "--out", "y"], "--size is 0"),
+        (["trim", "x", "--corpus", "c.txt", "--out", "y"], "Neither --size nor --coverage"),
+        (["trim", "x", "--corpus", "c.txt", "--size", "9", "--coverage", "0.9", "--out", "y"], "Both --size and"),
+        (["trim", "x", "--corpus", "c.txt", "--coverage", "99.9", "--out", "y"], "--coverage is 99.9"),
+        (["trim", "x", "--corpus", "c.txt", "--coverage", "nan", "--out", "y"], "--coverage is nan"),
+        (["trim", "x", "--corpus", "c.txt", "--size", "9", "--multiple", "0", "--out", "y"], "--multiple is 0"),
+        (["trim", "x", "--corpus", "c.txt", "--size", "9", "--frequency", "line", "--out", "y"], "line"),
         (["trim", "./no-such-model", "--corpus", "c.txt", "--size", "9", "--out", "y"], "no model folder"),
     ],
 )
@@ -377,11 +384,40 @@ def test_counting_gives_the_vocabulary_that_the_run_will_have(
     assert cli.main(["estimate", str(path), "--json", "--count"]) == 0
     as_built = json.loads(capsys.readouterr().out)["student"]["parameters"]
 
+    assert as_built == parameters_of_the_run(path, lm, tmp_path) < as_asked
+
+
+def parameters_of_the_run(path: Path, lm: LanguageModel, folder: Path) -> int:
+    """How large the model is once the vocabulary is cut as the recipe says."""
     recipe = recipes.load(path)
-    train = prepare(recipe.corpus, tmp_path, recipe.seed, tmp_path / "corpus", Quiet()).train
-    counts = count_tokens(train, len(train), lm.tokenizer.backend_tokenizer, Quiet())
-    kept = choose_tokens(backend_json(lm.tokenizer), counts, recipe.targets.vocabulary_size or 0).kept
-    assert as_built == sum(cut_vocabulary(lm, kept).parameters.values()) < as_asked
+    corpus = prepare(recipe.corpus, folder, recipe.seed, folder / "corpus", Quiet())
+    counts = count_corpus(corpus, lm.tokenizer.backend_tokenizer, folder, Quiet())
+    targets = recipe.targets
+    wanted = Wanted(
+        size=targets.vocabulary_size, coverage=targets.vocabulary_coverage, multiple=targets.vocabulary_multiple
+    )
+    kept = choose_tokens(kind(lm.tokenizer), counts, wanted).kept
+    return sum(cut_vocabulary(lm, kept).parameters.values())
+
+
+@pytest.mark.parametrize("multiple", [1, 8])
+def test_a_coverages_size_is_an_upper_bound_until_it_is_counted(
+    multiple: int, counted: tuple[Path, LanguageModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, lm = counted
+    text = path.read_text(encoding="utf-8").replace(f"vocabulary_size = {lm.sizes.vocabulary - 1}", "")
+    path.write_text(f"{text}vocabulary_coverage = 0.9\nvocabulary_multiple = {multiple}\n", encoding="utf-8")
+    assert cli.main(["estimate", str(path), "--json"]) == 0
+    told, complained = capsys.readouterr()
+    bound = json.loads(told)
+    assert bound["student"]["parameters"] == bound["teacher"]["parameters"] == sum(lm.parameters.values())
+    assert [stage["name"] for stage in bound["stages"]] == ["vocabulary", "evaluate"]
+    assert cli.main(["estimate", str(path), "--json", "--count"]) == 0
+    exact = json.loads(capsys.readouterr().out)
+    assert exact["student"]["parameters"] == parameters_of_the_run(path, lm, tmp_path)
+    assert exact["student"]["parameters"] < bound["student"]["parameters"]
+    assert [stage["name"] for stage in exact["stages"]] == ["vocabulary", "evaluate"]
+    assert "--count" in complained, "that the sizes are upper bounds is told"
 
 
 def test_counting_refuses_a_vocabulary_without_room_for_the_alphabet(
@@ -391,6 +427,49 @@ def test_counting_refuses_a_vocabulary_without_room_for_the_alphabet(
     path.write_text(path.read_text(encoding="utf-8").replace(str(lm.sizes.vocabulary - 1), "12"), encoding="utf-8")
     assert cli.main(["estimate", str(path), "--count"]) == 2
     assert "A vocabulary of 12 is too small" in told(capsys)[0]
+
+
+# -- trim ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trimmable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a teacher without weights and a text."""
+    monkeypatch.chdir(tmp_path)
+    save(model("bert", wordpiece(), tied=True), tmp_path / "teacher")
+    (tmp_path / "teacher" / "model.safetensors").unlink()
+    (tmp_path / "a.txt").write_text("\n".join(LATIN), encoding="utf-8")
+    return tmp_path
+
+
+def test_trim_tells_what_it_kept_and_proved(trimmable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["trim", "./teacher", "--corpus", "a.txt", "--size", "170", "--out", "small"]
+    assert cli.main(command) == 0
+    out, err = capsys.readouterr()
+    report = json.loads((trimmable / "small" / "vocabulary.json").read_text(encoding="utf-8"))
+    assert out.splitlines()[-1] == str(trimmable / "small")
+    assert f"{report['kept']['alphabet']} alphabet" in out and f"{100 * report['coverage']:.2f} %" in out
+    assert "Proved on 1 held-out texts" in out and "holds no weights" in out
+    assert "20 kept" in err, "what the corpus holds is told on the other stream"
+
+
+def test_trim_takes_a_coverage_a_multiple_a_frequency_and_words(
+    trimmable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (trimmable / "words.txt").write_text("medvede", encoding="utf-8")
+    command = ["trim", "./teacher", "--corpus", "a.txt", "--coverage", "0.9", "--multiple", "8"]
+    command += ["--frequency", "token", "--words", "words.txt", "--out", "small", "--json"]
+    assert cli.main(command) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["vocabulary"]["after"] % 8 == 0 and report["vocabulary"]["wanted"] is None
+    assert report["coverage"] >= 0.9 and report["kept"]["words"] > 0
+    assert report == json.loads((trimmable / "small" / "vocabulary.json").read_text(encoding="utf-8"))
+
+
+def test_trim_refuses_words_that_are_not_there(trimmable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["trim", "./teacher", "--corpus", "a.txt", "--size", "170", "--words", "no.txt", "--out", "small"]
+    assert cli.main(command) == 2
+    assert "no.txt" in told(capsys)[0] and not (trimmable / "small").exists()
 
 
 # -- export, report, compare -----------------------------------------------------------------------------------------

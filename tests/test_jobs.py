@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from conftest import build
 from finished_run import finished_run
+from toy_tokenizers import CYRILLIC, LATIN, byte_bpe
+from toy_tokenizers import model as toy_model
 
 from core import jobs
 from core.errors import Fault
@@ -160,6 +162,91 @@ def test_check_tells_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert [fault.key for fault in found] == ["language.code", "targets.layers"]
 
 
+@pytest.fixture
+def vocabulary(tmp_path: Path) -> str:
+    """A recipe of a toy teacher without weights and of a little text beside it."""
+    save(toy_model("roberta", byte_bpe(), tied=True), tmp_path / "teacher")
+    (tmp_path / "teacher" / "model.safetensors").unlink()
+    texts = [*LATIN, *(f"{one} {other}" for one in LATIN for other in LATIN if one < other)]
+    (tmp_path / "text.txt").write_text("\n".join(texts), encoding="utf-8")
+    recipe = RECIPE.replace('model = "sample"', 'model = "./teacher"').replace('["sample"]', '["text.txt"]')
+    return recipe.replace("[corpus]", "[corpus]\nvalidation_fraction = 0.2")
+
+
+def test_vocabulary_tells_curve_reasons_and_what_breaks(
+    vocabulary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"{vocabulary}[targets]\nvocabulary_coverage = 0.8\nvocabulary_multiple = 8\n"
+    found = done(capsys, "vocabulary", recipe=text, base=str(tmp_path))
+    assert found.keys() == {"curve", "smallest", "chosen", "kept", "proof", "fertility", "unknown", "split",
+                            "held_out", "worst", "example"}  # fmt: skip
+    sizes, shares = zip(*found["curve"], strict=True)
+    assert list(sizes) == sorted(set(sizes)) and list(shares) == sorted(shares) and 2 < len(sizes) <= 120
+    assert found["smallest"] == sizes[0] and shares[-1] == 1
+    size, share = found["chosen"]["size"], found["chosen"]["coverage"]
+    assert size % 8 == 0 and 0.8 <= share < 0.9
+    assert max(point for point in found["curve"] if point[0] <= size)[1] <= share
+    assert sum(found["kept"].values()) == size and found["kept"]["special"] == 5 and found["kept"]["merge"] > 0
+    assert found["held_out"] == found["proof"]["lines"] > 10
+    assert found["fertility"]["before"] < found["fertility"]["after"] and 0 < found["split"] < 1
+    assert found["unknown"] == {"before": 0, "after": 0}
+    assert 0 < len(found["worst"]) <= 12
+    assert all(len(word["after"]) > len(word["before"]) and word["count"] > 0 for word in found["worst"])
+    assert found["example"] is None or found["example"].keys() == {"text", "before", "after"}
+
+
+def test_vocabulary_takes_every_key_of_the_recipe(
+    vocabulary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "words.txt").write_text("вечером", encoding="utf-8")
+    more = '[method]\nvocabulary_words = "words.txt"\nvocabulary_frequency = "token"\n'
+    text = f"{vocabulary}[targets]\nvocabulary_size = 401\n"
+    plain = done(capsys, "vocabulary", recipe=text, base=str(tmp_path))
+    found = done(capsys, "vocabulary", recipe=text + more, base=str(tmp_path))
+    assert plain["chosen"]["size"] == found["chosen"]["size"] == 401
+    assert plain["kept"]["words"] == 0 < found["kept"]["words"] and plain["smallest"] < found["smallest"]
+    # Without a target nothing is cut: nothing changes.
+    whole = done(capsys, "vocabulary", recipe=vocabulary, base=str(tmp_path))
+    assert whole["chosen"] == {"size": 520, "coverage": 1.0}
+    assert (whole["split"], whole["worst"]) == (0, []) and whole["proof"]["compared"] == whole["held_out"]
+    assert whole["curve"] == plain["curve"]
+
+
+def test_vocabulary_follows_a_corpus_that_changes(
+    vocabulary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = done(capsys, "vocabulary", recipe=vocabulary, base=str(tmp_path))
+    assert done(capsys, "vocabulary", recipe=vocabulary, base=str(tmp_path)) == before
+    with open(tmp_path / "text.txt", "a", encoding="utf-8") as file:
+        file.write("\n" + "\n".join(CYRILLIC))
+    assert done(capsys, "vocabulary", recipe=vocabulary, base=str(tmp_path))["curve"] != before["curve"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('["text.txt"]', '["no.txt"]', "corpus.sources"),
+        ('["text.txt"]', '["hub:a/b"]', "corpus.sources"),
+        ('["text.txt"]', '["short.txt"]', "corpus.sources"),
+        ('"./teacher"', '"./nowhere"', "teacher.model"),
+        ('"./teacher"', '"nobody/has-this"', "teacher.model"),
+        ('"./teacher"', '"./words"', "teacher.model"),
+        ("vocabulary_size = 400", "vocabulary_size = 20", "targets.vocabulary_size"),
+        ("vocabulary_size = 400", "vocabulary_size = 400\nvocabulary_coverage = 0.9", "targets.vocabulary_coverage"),
+        ("[targets]", '[method]\nvocabulary_words = "no.txt"\n[targets]', "method.vocabulary_words"),
+    ],
+)
+def test_vocabulary_faults_say_what_they_are_about(
+    old: str, new: str, key: str, vocabulary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "short.txt").write_text("Sentenza\n" * 50, encoding="utf-8")
+    save(build("bert", tied=True), tmp_path / "words")
+    text = f"{vocabulary}[targets]\nvocabulary_size = 400\n"
+    assert old in text
+    found = faults(capsys, "vocabulary", recipe=text.replace(old, new), base=str(tmp_path))
+    assert [fault.key for fault in found] == [key]
+
+
 def test_export_copies_the_student(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert done(capsys, "export", run=str(run.path), out=str(out)) == {"folder": str(out)}
@@ -251,11 +338,12 @@ def test_a_terminated_export_leaves_nothing(run: RunFolder, tmp_path: Path) -> N
     assert set(tmp_path.iterdir()) == before
 
 
-def test_only_an_export_brings_torch() -> None:
+def test_only_an_export_brings_torch(vocabulary: str, tmp_path: Path) -> None:
     code = "import sys\nfrom core import jobs\nstatus = jobs.main(sys.argv[1:])\nprint(status, 'torch' in sys.modules)"
     for arguments in (
         {"job": "corpus", "sources": ["sample"], "base": ""},
         {"job": "check", "recipe": RECIPE, "base": ""},
+        {"job": "vocabulary", "recipe": vocabulary, "base": str(tmp_path)},
     ):
         command = [sys.executable, "-c", code, json.dumps(arguments)]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -101,6 +101,25 @@ def test_a_teacher_without_a_head_is_about_adapting(tmp_path: Path) -> None:
     assert keys(text.replace('"bare"', '"bare"\nadapt_steps = 5'), tmp_path) == []
 
 
+def test_a_list_of_words_that_is_not_there_is_told(tmp_path: Path) -> None:
+    text = f'{GOOD}[method]\nvocabulary_words = "words.txt"\n'
+    assert keys(text, tmp_path) == ["method.vocabulary_words"]
+    (tmp_path / "words.txt").mkdir()
+    assert keys(text, tmp_path) == ["method.vocabulary_words"]
+    (tmp_path / "words.txt").rmdir()
+    (tmp_path / "words.txt").write_text("kelb")
+    assert keys(text, tmp_path) == []
+    assert keys(text.replace("words.txt", str(tmp_path / "words.txt")), tmp_path / "elsewhere") == []
+
+
+def test_a_size_or_a_coverage_of_the_vocabulary_may_run_but_not_both(tmp_path: Path) -> None:
+    text = GOOD.replace("layers = 2", "layers = 2\nvocabulary_multiple = 8\nvocabulary_coverage = 0.999")
+    assert keys(text, tmp_path) == []
+    assert keys(text.replace("layers = 2", "layers = 2\nvocabulary_size = 2000"), tmp_path) == [
+        "targets.vocabulary_coverage"
+    ]
+
+
 def test_what_is_known_of_a_teacher_here(hub: Path, tmp_path: Path) -> None:
     known = teacher_here("xlm-roberta-base", tmp_path)
     assert known is not None and (known.has_head, known.on_this_machine) == (True, False)

@@ -62,6 +62,9 @@ def test_the_least_recipe_gets_the_documented_defaults() -> None:
     )
     assert (recipe.seed, recipe.corpus.limit, recipe.corpus.max_length) == (42, 100_000, 256)
     assert (recipe.schedule.distil_steps, recipe.schedule.batch_tokens, recipe.method.alpha) == (2000, 8192, 0.5)
+    assert (recipe.corpus.least_letters, recipe.corpus.other_scripts) == (5, "drop")
+    assert (recipe.targets.vocabulary_coverage, recipe.targets.vocabulary_multiple) == (None, 1)
+    assert (recipe.method.vocabulary_frequency, recipe.method.vocabulary_words) == ("document", None)
 
 
 def test_a_recipe_without_a_name_is_called_after_its_language() -> None:
@@ -128,6 +131,20 @@ def test_tasks_are_called_after_their_kind() -> None:
         (LEAST + '[[tasks]]\nkind = "ner"\nsource = "x"\n' * 2, "Two tasks are called 'ner'.", "tasks[1]"),
         (LEAST + '[[tasks]]\nkind = "ner"\nsource = "x"\nseeds = [1, -1]\n', "tasks[0].seeds[1] is -1.", "nearest: 0"),
         ("", "lacks teacher.model.", "Add it"),
+        (with_lines("corpus", "least_letters = -1"), "corpus.least_letters is -1.", "nearest: 0"),
+        (with_lines("corpus", 'other_scripts = "hide"'), "corpus.other_scripts is 'hide'.", "keep"),
+        (with_lines("targets", "vocabulary_coverage = 0"), "vocabulary_coverage is 0.", "a little above 0"),
+        (with_lines("targets", "vocabulary_coverage = 99.9"), "vocabulary_coverage is 99.9.", "nearest: 1"),
+        (with_lines("targets", "vocabulary_multiple = 0"), "vocabulary_multiple is 0.", "nearest: 1"),
+        (with_lines("targets", "vocabulary_multiple = 1025"), "vocabulary_multiple is 1025.", "nearest: 1024"),
+        (with_lines("targets", "vocabulary_multiple = 8.0"), "vocabulary_multiple is 8.0.", "a whole number"),
+        (with_lines("method", 'vocabulary_frequency = "tokens"'), "frequency is 'tokens'.", "'token'"),
+        (with_lines("method", 'vocabulary_words = " "'), "method.vocabulary_words is ' '.", "text"),
+        (
+            with_lines("targets", "vocabulary_size = 9\nvocabulary_coverage = 0.9"),
+            "both targets.vocabulary_size and targets.vocabulary_coverage.",
+            "Leave one",
+        ),
     ],
 )
 def test_a_fault_names_key_value_and_what_to_do(text: str, problem: str, hint: str) -> None:
@@ -146,6 +163,8 @@ def test_a_fault_names_key_value_and_what_to_do(text: str, problem: str, hint: s
         (LEAST + "[tasks]\n", {"tasks"}),
         (LEAST + '[[tasks]]\nkind = "ner"\n[[tasks]]\nkind = 1\nsource = "x"\n', {"tasks[0].source", "tasks[1].kind"}),
         (LEAST + '[[tasks]]\nkind = "ner"\nsource = "x"\n' * 2, {"tasks[1].name"}),
+        (with_lines("targets", "vocabulary_size = 9\nvocabulary_coverage = 1"), {"targets.vocabulary_coverage"}),
+        (with_lines("targets", "vocabulary_size = 0\nvocabulary_coverage = 1"), {"targets.vocabulary_size"}),
         ("x", {""}),
     ],
 )
@@ -219,9 +238,23 @@ def recipe_strategy() -> st.SearchStrategy[Recipe]:
         seed=st.integers(0, 2**32 - 1),
         teacher=st.builds(Teacher, model=TEXTS, adapt_steps=st.integers(0, 10**6)),
         language=st.builds(Language, code=TEXTS),
-        corpus=st.builds(Corpus, sources=st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple)),
-        targets=st.builds(Targets, layers=SIZES, hidden_size=SIZES, vocabulary_size=SIZES),
-        method=st.builds(Method, preset=st.sampled_from(("paper", "best")), alpha=st.floats(0, 1)),
+        corpus=st.builds(
+            Corpus,
+            sources=st.lists(TEXTS, min_size=1, max_size=4, unique=True).map(tuple),
+            least_letters=st.integers(0, 99),
+            other_scripts=st.sampled_from(("drop", "keep")),
+        ),
+        targets=st.builds(Targets, layers=SIZES, hidden_size=SIZES, vocabulary_size=SIZES)
+        | st.builds(
+            Targets, vocabulary_coverage=st.floats(0, 1, exclude_min=True), vocabulary_multiple=st.integers(1, 1024)
+        ),
+        method=st.builds(
+            Method,
+            preset=st.sampled_from(("paper", "best")),
+            alpha=st.floats(0, 1),
+            vocabulary_frequency=st.sampled_from(recipes.VOCABULARY_FREQUENCIES),
+            vocabulary_words=st.none() | TEXTS,
+        ),
         schedule=st.builds(Schedule, learning_rate=RATES, warmup_fraction=st.floats(0, 1)),
         tasks=st.lists(task, max_size=3, unique_by=lambda made: made.name).map(tuple),
     )
@@ -261,6 +294,10 @@ def test_paths_become_absolute_and_names_stay(tmp_path: Path) -> None:
     assert recipe.teacher.model == str(tmp_path / "model")
     assert recipe.corpus.sources == (str(tmp_path / "texts/*.txt"), "hub:a/b:c", "sample", "/abs.txt")
     assert recipe.tasks[0].source == str(tmp_path / "data/ner")
+    assert recipe.method.vocabulary_words is None
+    assert absolute(recipe, tmp_path / "elsewhere") == recipe
+    recipe = absolute(parse(with_lines("method", 'vocabulary_words = "lists/words.txt"')), tmp_path)
+    assert recipe.method.vocabulary_words == str(tmp_path / "lists/words.txt")
     assert absolute(recipe, tmp_path / "elsewhere") == recipe
 
 

@@ -109,6 +109,28 @@ def test_a_stage_that_changes_nothing_is_not_listed() -> None:
     assert names(plan(MBERT, **own | {"layers": 11})) == ["layers", "evaluate"]
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "multiple", "size"),
+    [(40_001, 8, 40_008), (40_000, 8, 40_000), (119_545, 8, 119_547), (9, 1024, 1024)],
+)
+def test_a_vocabulary_is_rounded_up_but_not_beyond_the_teachers(vocabulary: int, multiple: int, size: int) -> None:
+    found = plan(MBERT, vocabulary=vocabulary, vocabulary_multiple=multiple)
+    assert found.student.sizes.vocabulary == size
+    assert found.student.parameters == count(MBERT, 12, 768, 3072, size)
+    assert names(found) == (["vocabulary", "evaluate"] if size < 119_547 else ["evaluate"])
+
+
+def test_a_vocabulary_of_a_size_to_be_counted_is_at_most_the_teachers() -> None:
+    found = plan(MBERT, vocabulary_open=True, layers=6)
+    assert names(found) == ["vocabulary", "layers", "evaluate"] and found.cuts_vocabulary
+    assert found.student.parameters == count(MBERT, 6, 768, 3072, 119_547)
+    assert names(plan(MBERT, vocabulary_open=True, layers=6, vocabulary_order="last")) == [
+        "layers",
+        "vocabulary",
+        "evaluate",
+    ]
+
+
 def test_the_second_distillation_also_mends_a_feed_forward_cut() -> None:
     assert names(plan(MBERT, feed_forward=2048)) == ["feed_forward", "hidden", "evaluate"]
 

@@ -8,28 +8,27 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import normalizers
-from toy_tokenizers import LATIN, model, unigram, wordpiece
+from toy_tokenizers import LATIN, SIZES, TOYS, chosen, model, wordpiece
 
-from core.compression.tokens import backend_json, choose_tokens, count_tokens
-from core.compression.vocabulary import cut_vocabulary, prove
+from core.compression.vocabulary import LOGIT_TOLERANCE, cut_vocabulary, prove_model
 from core.context import Quiet
-from core.errors import InputError
+from core.errors import InputError, Stopped
 from core.models import LanguageModel, load, save, tensors_of
+from core.vocabulary.rewriting import backend_json
 
-SIZES = {"bert": 180, "distilbert": 180, "xlm-roberta": 135}
+MODELS = {"bert": "wordpiece", "distilbert": "wordpiece", "xlm-roberta": "unigram", "roberta": "byte_bpe"}
+"""The tokenizer that each architecture is tested with."""
 
 
 def build(kind: str, *, tied: bool, spare_rows: int = 0) -> tuple[LanguageModel, tuple[int, ...]]:
-    tokenizer = unigram() if kind == "xlm-roberta" else wordpiece()
-    counts = count_tokens(LATIN, len(LATIN), tokenizer.backend_tokenizer, Quiet())
-    kept = choose_tokens(backend_json(tokenizer), counts, SIZES[kind]).kept
-    return model(kind, tokenizer, tied=tied, spare_rows=spare_rows), kept
+    name = MODELS[kind]
+    tokenizer = TOYS[name]()
+    return model(kind, tokenizer, tied=tied, spare_rows=spare_rows), chosen(tokenizer, SIZES[name]).kept
 
 
 @pytest.fixture(
     scope="module",
-    params=[(kind, tied) for kind in SIZES for tied in (True, False)],
+    params=[(kind, tied) for kind in MODELS for tied in (True, False)],
     ids=lambda param: f"{param[0]}-{'tied' if param[1] else 'untied'}",
 )
 def case(request: pytest.FixtureRequest) -> tuple[LanguageModel, tuple[int, ...], LanguageModel]:
@@ -38,6 +37,12 @@ def case(request: pytest.FixtureRequest) -> tuple[LanguageModel, tuple[int, ...]
 
 
 Case = tuple[LanguageModel, tuple[int, ...], LanguageModel]
+
+
+def kept_word(lm: LanguageModel, kept: tuple[int, ...]) -> str:
+    """A word whose tokens are kept, also in the middle of a text."""
+    found = ((word, lm.tokenizer(f"{word} {word} ")["input_ids"]) for line in LATIN for word in line.split())
+    return next(word for word, ids in found if set(ids) <= set(kept))
 
 
 def test_each_token_keeps_its_rows_and_all_else_stays(case: Case) -> None:
@@ -63,11 +68,27 @@ def test_token_ids_and_padding_follow(case: Case) -> None:
 
 def test_text_of_kept_tokens_gives_the_same_states_and_logits(case: Case) -> None:
     lm, kept, trimmed = case
-    proof = prove(lm, trimmed, kept, [*LATIN, "a o u", "Some words with ž that were not in the text, 5!"])
-    assert proof.lines == len(LATIN) + 2
-    assert 0 < proof.compared < proof.lines
-    assert proof.tokens > 2 * proof.compared
-    assert proof.largest_difference <= 1e-5
+    texts = [*LATIN, "8 o", "Some words with ž that were not in the text, 5!"]
+    proof = prove_model(lm, trimmed, kept, texts, 1000)
+    encoded = [lm.tokenizer.backend_tokenizer.encode(text).ids for text in texts]
+    comparable = [ids for ids in encoded if set(ids) <= set(kept)]
+    assert (proof.compared, proof.tokens) == (len(comparable), sum(map(len, comparable)))
+    assert 0 < proof.compared < len(texts)
+    assert 0 <= proof.largest_difference <= LOGIT_TOLERANCE * 10
+
+
+def test_no_more_texts_are_compared_than_wanted(case: Case) -> None:
+    lm, kept, trimmed = case
+    word = kept_word(lm, kept)
+    assert prove_model(lm, trimmed, kept, [word] * 5, 3).compared == 3
+    assert prove_model(lm, trimmed, kept, [word], 0).compared == prove_model(lm, trimmed, kept, [], 9).compared == 0
+
+
+def test_texts_longer_than_the_model_reads_are_cut(case: Case) -> None:
+    lm, kept, trimmed = case
+    proof = prove_model(lm, trimmed, kept, [f"{kept_word(lm, kept)} " * 100], 1)
+    assert (proof.compared, proof.tokens) == (1, lm.max_length)
+    assert lm.tokenizer.backend_tokenizer.truncation is None
 
 
 def test_the_original_stays_as_it_is(case: Case) -> None:
@@ -118,11 +139,16 @@ def test_padding_behind_the_kept_tokens_builds() -> None:
     """The old padding id lies beyond the new vocabulary: the model must be built with the new one."""
     tokenizer = wordpiece()
     tokenizer.add_special_tokens({"pad_token": "<padding>"})
-    counts = count_tokens(LATIN, len(LATIN), tokenizer.backend_tokenizer, Quiet())
-    kept = choose_tokens(backend_json(tokenizer), counts, 180).kept
-    trimmed = cut_vocabulary(model("bert", tokenizer, tied=True), kept)
+    trimmed = cut_vocabulary(model("bert", tokenizer, tied=True), chosen(tokenizer, 180).kept)
     assert trimmed.model.config.pad_token_id == trimmed.tokenizer.pad_token_id == 179
     assert trimmed.module(trimmed.family.embedding).padding_idx == 179
+
+
+def test_a_robertas_padding_stays_where_its_positions_start() -> None:
+    lm, kept = build("roberta", tied=True)
+    trimmed = cut_vocabulary(lm, kept)
+    assert trimmed.model.config.pad_token_id == lm.model.config.pad_token_id == 3
+    assert trimmed.max_length == lm.max_length == 62
 
 
 def _changed(trimmed: LanguageModel, name: str) -> LanguageModel:
@@ -135,11 +161,23 @@ def _changed(trimmed: LanguageModel, name: str) -> LanguageModel:
 def test_a_proof_fails_where_something_changed() -> None:
     lm, kept = build("bert", tied=False)
     trimmed = cut_vocabulary(lm, kept)
-    with pytest.raises(RuntimeError, match="changed the hidden states"):
-        prove(lm, _changed(trimmed, "bert.embeddings.word_embeddings.weight"), kept, ["a o u", *LATIN])
-    with pytest.raises(RuntimeError, match="changed logits"):
-        prove(lm, _changed(trimmed, "cls.predictions.decoder.weight"), kept, LATIN)
-    wrong = copy.deepcopy(trimmed.tokenizer)
-    wrong.backend_tokenizer.normalizer = normalizers.Lowercase()
-    with pytest.raises(RuntimeError, match="changed the segmentation"):
-        prove(lm, LanguageModel(trimmed.model, wrong), kept, LATIN)
+    assert prove_model(lm, trimmed, kept, ["a o u", *LATIN], 50).compared > 1
+    with pytest.raises(RuntimeError, match="changed the hidden states of"):
+        prove_model(lm, _changed(trimmed, "bert.embeddings.word_embeddings.weight"), kept, ["a o u", *LATIN], 50)
+    with pytest.raises(RuntimeError, match="changed logits of"):
+        prove_model(lm, _changed(trimmed, "cls.predictions.decoder.weight"), kept, LATIN, 50)
+    with pytest.raises(RuntimeError, match="changed logits of"):
+        prove_model(lm, _changed(trimmed, "cls.predictions.decoder.bias"), kept, LATIN, 50)
+    wrong = [*kept[:20], kept[21], kept[20], *kept[22:]]
+    with pytest.raises(ValueError, match="ascend"):
+        prove_model(lm, trimmed, wrong, LATIN, 50)
+
+
+def test_a_proof_can_be_stopped() -> None:
+    class Impatient(Quiet):
+        def check(self) -> None:
+            raise Stopped
+
+    lm, kept = build("bert", tied=True)
+    with pytest.raises(Stopped):
+        prove_model(lm, cut_vocabulary(lm, kept), kept, LATIN, 50, Impatient())

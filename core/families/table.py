@@ -139,15 +139,16 @@ class Family:
     def all_tensors(self, sizes: Sizes) -> Iterator[tuple[str, Tensor]]:
         """Every tensor of a model of these sizes, with its full name, shared ones once."""
         for tensor in self.tensors:
-            if (sizes.tied and tensor.name in self.tied) or 0 in self.shape(tensor, sizes):
-                continue
-            if tensor.switch is not None and tensor.switch not in sizes.switches:
-                continue
-            if "{layer}" in tensor.name:
-                for layer in range(tensor.first_layer, sizes.layers):
-                    yield tensor.name.format(layer=layer), tensor
-            else:
-                yield tensor.name, tensor
+            for layer in self._layers(tensor, sizes):
+                yield tensor.name.format(layer=layer), tensor
+
+    def _layers(self, tensor: Tensor, sizes: Sizes) -> range:
+        """The layers of a model that have a tensor; one where it stands outside of them, none if it lacks."""
+        if (sizes.tied and tensor.name in self.tied) or 0 in self.shape(tensor, sizes):
+            return range(0)
+        if tensor.switch is not None and tensor.switch not in sizes.switches:
+            return range(0)
+        return range(tensor.first_layer, sizes.layers) if "{layer}" in tensor.name else range(1)
 
     def shape(self, tensor: Tensor, sizes: Sizes) -> tuple[int, ...]:
         """A tensor's shape in a model of these sizes."""
@@ -156,8 +157,8 @@ class Family:
     def parameters(self, sizes: Sizes) -> dict[Part, int]:
         """Exact number of parameters by part, the head included, shared tensors once."""
         counts: dict[Part, int] = dict.fromkeys(PARTS, 0)
-        for _, tensor in self.all_tensors(sizes):
-            counts[tensor.part] += math.prod(self.shape(tensor, sizes))
+        for tensor in self.tensors:
+            counts[tensor.part] += len(self._layers(tensor, sizes)) * math.prod(self.shape(tensor, sizes))
         return counts
 
 
