@@ -82,9 +82,6 @@ def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
             f"are cut as before; on {proof.compared:,} of them ({proof.tokens:,} tokens) the model is the same."
         )
         work.ctx.emit(Message(level="info", text=text))
-    else:
-        text = f"Each of {findings.proof.lines} held-out texts has a token that goes, so nothing could be compared."
-        work.ctx.emit(Message(level="warning", text=text))
     notes: dict[str, Any] = {
         "kept": list(selection.kept),
         "reasons": selection.counted(),

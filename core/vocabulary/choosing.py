@@ -165,7 +165,7 @@ def _walk(kind: Kind, counts: TokenCounts, frequency: str, kept: Mapping[int, Re
 
 
 def _fill(kind: Kind, kept: dict[int, Reason], size: int) -> None:
-    """Bring the vocabulary to a size with the tokens of the lowest ids, which teachers' own text used the most."""
+    """Bring the vocabulary to a size with tokens that the corpus doesn't hold, those of the lowest ids."""
     for token in sorted(kind.pieces):
         if len(kept) == size:
             return

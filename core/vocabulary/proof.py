@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Encoding, Tokenizer
@@ -46,7 +46,7 @@ def prove_segmentation(
     """
     before, after = without_limits(before), without_limits(after)
     new_id = numbering(kept)
-    alphabet = {text for token in kept if token in kind.own and len(text := kind.spelt(kind.own[token])) == 1}
+    alphabet = _alphabet(kind, new_id)
     lines = compared = tokens = spelt = 0
     for chunk in chunks(texts):
         ctx.check()
@@ -61,6 +61,15 @@ def prove_segmentation(
                 if kind.unknown is not None and _more_unknown(old, new, kind.unknown, new_id):
                     raise RuntimeError(f"trimming made parts of {text[:200]!r} unknown")
     return SegmentationProof(lines, compared, tokens, spelt)
+
+
+def _alphabet(kind: Kind, new_id: Mapping[int, int]) -> set[str]:
+    """The characters of which every form that the original has is kept."""
+    kept: dict[str, bool] = {}
+    for token, piece in kind.own.items():
+        if len(text := kind.spelt(piece)) == 1:
+            kept[text] = kept.get(text, True) and token in new_id
+    return {character for character, whole in kept.items() if whole}
 
 
 def _comparable(old: Encoding, new_id: dict[int, int], kind: Kind) -> bool:

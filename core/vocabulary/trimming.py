@@ -123,12 +123,15 @@ def examine(
         kind: the original's vocabulary.
         ids: old ids of the kept tokens, ascending.
         texts: the text; read twice.
-        ctx: asked between chunks of texts.
+        ctx: asked between chunks of texts, told where nothing could be proved.
 
     Raises:
         RuntimeError: a text is not cut as it should be (a fault of ours).
     """
     proof = prove_segmentation(before, after, kind, ids, texts, ctx)
+    if not proof.compared:
+        text = f"Each of {proof.lines} held-out texts has a token that goes, so nothing could be compared."
+        ctx.emit(Message(level="warning", text=text))
     unknown = None if kind.unknown is None else ids.index(kind.unknown)
     return Findings(proof, fertility(before, after, (kind.unknown, unknown), texts, ctx))
 
