@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import Unigram
 
 from core.context import Context
 from core.vocabulary.splitting import splitter
@@ -20,6 +21,9 @@ _CHUNK_TEXTS, _CHUNK_CHARACTERS = 50_000, 8_000_000
 """Of which different words are cut once."""
 _CUT_TEXTS, _CUT_CHARACTERS = 20_000, 250_000
 """Cut between two questions whether to go on."""
+_TOGETHER, _TOGETHER_CHARACTERS = 64, 1000
+"""Cut as one text."""
+_Ids = npt.NDArray[np.int64]
 _ARRAYS, _REST = "tokens.npy", "counts.json"
 
 
@@ -79,7 +83,7 @@ def count_tokens(texts: Iterable[str], total: int, tokenizer: Tokenizer, ctx: Co
         ctx: asked between chunks of texts.
     """
     tokenizer = without_limits(tokenizer)
-    ids = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+    ids = _end_of_ids(tokenizer)
     split = splitter(tokenizer)
     counts = TokenCounts(np.zeros(ids, dtype=np.int64), np.zeros(ids, dtype=np.int64), 0, Counter())
     for chunk in chunks(texts, _CHUNK_TEXTS, _CHUNK_CHARACTERS):
@@ -88,6 +92,13 @@ def count_tokens(texts: Iterable[str], total: int, tokenizer: Tokenizer, ctx: Co
         counts += _count(chunk, split, tokenizer, ids, ctx)
     ctx.progress(counts.texts, total)
     return counts
+
+
+def _end_of_ids(tokenizer: Tokenizer) -> int:
+    """One more than the largest id."""
+    if isinstance(tokenizer.model, Unigram):  # numbers its pieces 0, 1, …; listing 250,002 of them takes long
+        return max(tokenizer.get_vocab_size(False), *(token + 1 for token in tokenizer.get_added_tokens_decoder()), 0)
+    return max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
 
 def _count(
@@ -100,15 +111,14 @@ def _count(
         parts = split(text)
         parts_in.append(len(parts))
         places += map(index.__getitem__, parts)
-    found: list[list[int]] = []
+    found: list[tuple[_Ids, _Ids]] = []
     normal: list[str] = []
     for some in chunks(index, _CUT_TEXTS, _CUT_CHARACTERS):
         ctx.check()
-        found += [encoding.ids for encoding in tokenizer.encode_batch_fast(some, add_special_tokens=False)]
+        found.append(_cut(some, tokenizer))
         normal += map(tokenizer.normalizer.normalize_str, some) if tokenizer.normalizer else some
+    tokens, lengths = map(np.concatenate, zip(*found, strict=True))
     uses = np.bincount(places, minlength=len(index))
-    lengths = np.array([len(tokens) for tokens in found], dtype=np.int64)
-    tokens = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(lengths.sum()))
     occurrences = np.bincount(tokens, weights=np.repeat(uses, lengths), minlength=ids).astype(np.int64)
     # Every text's different parts, then their tokens: text and token as one number, each pair once.
     places_in = np.repeat(np.arange(len(texts)), parts_in)
@@ -119,7 +129,35 @@ def _count(
     return TokenCounts(documents, occurrences, len(texts), _characters(normal, uses))
 
 
-def _distinct(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _cut(parts: Sequence[str], tokenizer: Tokenizer) -> tuple[_Ids, _Ids]:
+    """The tokens of all parts, one after the other, and how many each part has.
+
+    Many short parts are cut at once, with a special token behind each: a tokenizer cuts what stands between such
+    tokens by itself, and a call costs as much as a short part.
+    """
+    mark = next((token for token in tokenizer.get_added_tokens_decoder().items() if _parts_texts(token[1])), None)
+    if mark is not None:
+        text = mark[1].content
+        joined = [text.join([*group, ""]) for group in chunks(parts, _TOGETHER, _TOGETHER_CHARACTERS)]
+        tokens, _ = _encoded(joined, tokenizer)
+        ends = np.flatnonzero(tokens == mark[0])
+        # More where a part holds the mark itself, fewer where the tokenizer is set to read it as text.
+        if len(ends) == len(parts) and not any(text in part for part in parts):
+            return np.delete(tokens, ends), np.diff(ends, prepend=-1) - 1
+    return _encoded(parts, tokenizer)
+
+
+def _parts_texts(token: AddedToken) -> bool:
+    return token.special and not (token.normalized or token.lstrip or token.rstrip or token.single_word)
+
+
+def _encoded(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[_Ids, _Ids]:
+    found = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    lengths = np.array([len(tokens) for tokens in found], dtype=np.int64)
+    return np.fromiter(chain.from_iterable(found), dtype=np.int64, count=int(lengths.sum())), lengths
+
+
+def _distinct(numbers: _Ids) -> _Ids:
     """Each number once, ascending; numpy's own takes ten times as long for so many different ones."""
     ordered = np.sort(numbers)
     return ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
