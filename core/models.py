@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from core.errors import InputError
 from core.families import Family, Sizes, family_of
 from core.sources import check_model_folder, tokenizer_casing
+from core.vocabulary.rewriting import forget_loading
 
 # The run has a progress of its own, and `load` says itself what a model lacks.
 transformers_logging.disable_progress_bar()
@@ -190,6 +191,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     # A call of the tokenizer would clear them anyway: what is saved must not depend on whether there was one.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
+    forget_loading(tokenizer)
     return tokenizer
 
 

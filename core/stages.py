@@ -74,14 +74,13 @@ def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
     smaller = cut_vocabulary(lm, selection.kept)
     texts = work.corpus.validation
     tokenizers = lm.tokenizer.backend_tokenizer, smaller.tokenizer.backend_tokenizer
-    findings = examine(*tokenizers, kind, selection.kept, texts, work.ctx)
+    findings = examine(*tokenizers, kind, selection.kept, counts, texts, work.ctx)
     proof = prove_model(lm, smaller, selection.kept, texts, _PROOF_LINES, work.ctx)
-    if proof.compared:
-        text = (
-            f"Proved: {findings.proof.compared:,} of {findings.proof.lines:,} held-out texts hold kept tokens only and "
-            f"are cut as before; on {proof.compared:,} of them ({proof.tokens:,} tokens) the model is the same."
-        )
-        work.ctx.emit(Message(level="info", text=text))
+    text = (
+        f"Proved on {findings.proof.lines:,} held-out texts: {findings.proof.compared:,} of kept tokens only are cut "
+        f"as before; on {proof.compared:,} texts ({proof.tokens:,} kept tokens) the model itself is the same."
+    )
+    work.ctx.emit(Message(level="info", text=text))
     notes: dict[str, Any] = {
         "kept": list(selection.kept),
         "reasons": selection.counted(),

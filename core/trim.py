@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -113,8 +115,10 @@ def trim_folder(
         InputError: a folder, the texts or the size can't be used.
         RuntimeError: something that trimming claims does not hold (a fault of ours); nothing is written.
     """
-    out = out.absolute()  # "." has no name
+    out = out.resolve()  # "." has no name, and a link can't be replaced
     _check_target(out)
+    if words is not None and not words.is_file():
+        raise InputError(f"There is no list of words {words}.", hint="Check the path.")
     weights = any(model_folder.glob("*.safetensors")) or any(model_folder.glob("pytorch_model*.bin"))
     config = check_model_folder(model_folder, weights=weights)
     family = family_of(config)
@@ -142,12 +146,12 @@ def trim_folder(
             smaller = cut_vocabulary(lm, kept, share=True)
             trimmed = smaller.tokenizer
             proof = {"model_proof": asdict(prove_model(lm, smaller, kept, texts.validation, _PROVED_ON, ctx))}
-            _write_model(smaller, has_head, folder)
+            _write_model(smaller, has_head, _stored_type(model_folder), folder)
         else:
             trimmed = trim_tokenizer(tokenizer, kept, written)
             trimmed.save_pretrained(folder)
             _write_config(remap_config(_with_ids(config), kept) | family.config_changes(new_sizes), folder)
-        findings = examine(backend, trimmed.backend_tokenizer, kind, kept, texts.validation, ctx)
+        findings = examine(backend, trimmed.backend_tokenizer, kind, kept, counts, texts.validation, ctx)
         report = {
             "vocabulary": {"before": sizes.vocabulary, "after": len(kept), "wanted": wanted.size},
             "kept": selection.counted(),
@@ -196,9 +200,25 @@ def tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedT
         ) from error
 
 
-def _write_model(trimmed: LanguageModel, has_head: bool, folder: Path) -> None:
+def _stored_type(folder: Path) -> str:
+    """The numbers that most of a folder's weights are stored in, by torch's name."""
+    from safetensors import safe_open
+
+    counts: Counter[str] = Counter()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118 (it is no dict)
+                tensor = file.get_slice(name)
+                counts[tensor.get_dtype()] += math.prod(tensor.get_shape())
+    return {"BF16": "bfloat16", "F16": "float16"}.get(max(counts, key=counts.__getitem__), "float32")
+
+
+def _write_model(trimmed: LanguageModel, has_head: bool, stored: str, folder: Path) -> None:
+    import torch
+
     from core.models import save
 
+    trimmed.model.to(getattr(torch, stored))
     if has_head:
         save(trimmed, folder)
         return

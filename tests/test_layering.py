@@ -42,3 +42,8 @@ def test_the_recipe_knows_every_method_by_name() -> None:
     assert set(recipe.LAYER_SELECTIONS) == {"auto", *LAYER_SELECTIONS}
     assert set(recipe.HIDDEN_REDUCTIONS) == {"auto", *HIDDEN_REDUCTIONS}
     assert set(recipe.TASK_KINDS) == set(KINDS)
+
+
+def test_what_trims_a_tokenizer_is_free_of_torch() -> None:
+    modules = "core.trim, core.analysis.vocabulary, core.vocabulary.trimming, core.shared_cache, core.corpus.survey"
+    assert _modules_after(f"import {modules}", ("torch",)) == set()

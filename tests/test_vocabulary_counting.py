@@ -243,3 +243,12 @@ def test_needed_characters_follow_script_corpus_and_general_signs() -> None:
     assert needed_characters(known, {"a": 1000, "α": 1}) == set("añß7!–।،€¿α")
     assert "٣" in needed_characters(known, {"ب": 10}), "a digit of the script that the corpus is written in"
     assert needed_characters("", {"a": 10}) == set(), "a character that the teacher doesn't know can't be kept"
+
+
+def test_a_first_word_that_is_another_one_elsewhere_is_not_taken_for_it() -> None:
+    pieces = [("<unk>", 0.0), ("▁a", -1.0), ("a", -2.0), ("▁", -3.0)]
+    backend = Tokenizer(models.Unigram(pieces, unk_id=0))
+    steps = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="first")]
+    backend.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    assert backend.encode("a a a").tokens == ["▁a", "a", "a"]
+    assert list(count_tokens(["a a a"], 1, backend, Quiet()).occurrences) == [0, 1, 2, 0]

@@ -282,3 +282,14 @@ def test_bytes_are_fallen_back_to_as_before() -> None:
     after = Tokenizer.from_str(json.dumps(rewrite_tokenizer(written, kept)))
     assert after.encode("中。").tokens == before.encode("中。").tokens
     assert after.decode(after.encode("Môj 中 яž").ids) == "Môj 中 яž"
+
+
+def test_an_added_token_in_a_gap_of_the_vocabulary_is_refused() -> None:
+    """The library gives it another id than its file says; trimmed, two tokens would have the same one."""
+    written = json.loads(Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "b": 4}, unk_token="[UNK]")).to_str())
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    written["added_tokens"] = [{"id": 2, "content": "<laugh>", **flags}]
+    with pytest.raises(InputError, match="added token '<laugh>' has the id 2"):
+        kind_of(written)
+    written["added_tokens"][0]["id"] = 5
+    assert kind_of(written).pieces[5] == "<laugh>"

@@ -136,7 +136,7 @@ def test_findings_hold_proof_and_fertility(name: str) -> None:
     backend, own = TOKENIZERS[name].backend_tokenizer, KINDS[name]
     kept = chosen(TOKENIZERS[name], SIZES[name]).kept
     after = Tokenizer.from_str(json.dumps(rewrite_tokenizer(json.loads(backend.to_str()), kept)))
-    told = examine(backend, after, own, kept, LATIN, Quiet()).to_json()
+    told = examine(backend, after, own, kept, COUNTS[name], LATIN, Quiet()).to_json()
     assert told["proof"]["lines"] == told["held_out"] == len(LATIN)
     assert told["proof"]["compared"] > 0 and told["unknown"] == {"before": 0, "after": 0}
     assert told["fertility"]["before"] < told["fertility"]["after"]

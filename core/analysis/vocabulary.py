@@ -54,7 +54,7 @@ def look_ahead(recipe: Recipe, base: Path, ctx: Context) -> dict[str, Any]:
         curve = coverage_curve(kind, counts, recipe.method.vocabulary_frequency, words)
         selection = choose_for(recipe, kind, tokenizer, counts, ctx) if _cuts(recipe) else everything(kind, counts)
         trimmed = Tokenizer.from_str(json.dumps(rewrite_tokenizer(written, selection.kept)))
-        findings = examine(tokenizer, trimmed, kind, selection.kept, corpus.validation, ctx)
+        findings = examine(tokenizer, trimmed, kind, selection.kept, counts, corpus.validation, ctx)
     return {
         "curve": curve,
         "smallest": curve[0][0],

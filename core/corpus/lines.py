@@ -134,7 +134,11 @@ def _head_encoding(path: Path, ctx: Context) -> str:
     head = _head(path)
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
+            if encoding != "utf-8-sig":
+                _tell(path, encoding, ctx)
             return encoding
+    if head.count(b"\x1b$") > 1:
+        raise InputError(f"{path} is in a Japanese or Korean encoding of seven bits.", hint=_SAVE_AS_UTF8)
     for magic, what in _OTHER_MAGIC.items():
         if head.startswith(magic):
             raise InputError(f"{path} is {what}, not plain text.", hint="Save its content as plain text in UTF-8.")

@@ -22,8 +22,9 @@ SCRIPTS = (
     *("Coptic", "Gothic", "Mongolian"),
 )
 
-# Written in every script: ASCII and Latin-1 signs and digits, all shared punctuation, currencies.
-_GENERAL = r"(?=[\p{Common}\p{Inherited}])[\x00-\xFF\p{P}\p{Sc}]"
+# Written in every script: ASCII and Latin-1 signs, and all shared digits, punctuation, currencies and mathematics. No
+# pictures: a teacher may know a thousand.
+_GENERAL = r"(?=[\p{Common}\p{Inherited}])[\x00-\xFF\p{P}\p{N}\p{Sc}\p{Sm}]"
 
 
 def scripts_of(characters: Mapping[str, int]) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def needed_characters(known: Iterable[str], characters: Mapping[str, int]) -> se
 
     That is every known character that occurs in the corpus, or belongs to a script that the corpus is written in
     (signs shared by a few scripts included, by Unicode's script extensions), or is general punctuation, an ASCII or
-    Latin-1 sign or digit, or a currency.
+    Latin-1 sign, or a digit, currency or mathematical sign that scripts share.
 
     Args:
         known: the characters to choose from, those that the teacher can spell.

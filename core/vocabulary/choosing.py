@@ -133,11 +133,15 @@ def _must(kind: Kind, counts: TokenCounts, words: Iterable[int]) -> dict[int, Re
     return kept
 
 
+def language_alphabet(kind: Kind, counts: TokenCounts) -> set[str]:
+    """The characters that text of the language is promised to be spelt with: the corpus', and its scripts'."""
+    return needed_characters(kind.characters, counts.characters) | counts.characters.keys()
+
+
 def _alphabet(kind: Kind, counts: TokenCounts) -> set[int]:
     """The tokens that spell a single character that text of the language may hold."""
-    single = {token: text for token, piece in kind.own.items() if len(text := kind.spelt(piece)) == 1}
-    needed = needed_characters(set(single.values()), counts.characters)
-    return {token for token, character in single.items() if character in needed}
+    needed = needed_characters(kind.characters, counts.characters)
+    return {token for token, piece in kind.own.items() if kind.spelt(piece) in needed}
 
 
 def _add(kind: Kind, kept: dict[int, Reason], tokens: Iterable[int], reason: Reason) -> None:

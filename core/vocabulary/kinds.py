@@ -53,6 +53,11 @@ class Kind(ABC):
             special.add(self._json["padding"]["pad_id"])
         return frozenset(special if self.unknown is None else special | {self.unknown})
 
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The single characters that there is a token for."""
+        return frozenset(text for piece in self.own.values() if len(text := self.spelt(piece)) == 1)
+
     def spelt(self, piece: str) -> str:
         """The text that a piece stands for; empty where that is only a part of a character."""
         return piece
@@ -219,7 +224,16 @@ def kind_of(tokenizer_json: Mapping[str, Any]) -> Kind:
             f"The tokenizer drops merges by chance ({model['dropout']}), so nothing can be proved of it.",
             hint='Set "dropout" to null in its tokenizer.json.',
         )
-    return KINDS[model["type"]](tokenizer_json)
+    kind = KINDS[model["type"]](tokenizer_json)
+    # The library gives an added token that the model lacks the id after the model's last, whatever is written.
+    misplaced = [token for token in kind.pieces.keys() - kind.own.keys() if token < max(kind.own, default=0)]
+    if misplaced:
+        raise InputError(
+            f"The tokenizer's added token {kind.pieces[misplaced[0]]!r} has the id {misplaced[0]}, among those of the "
+            "vocabulary: such a tokenizer numbers its tokens otherwise than its file says.",
+            hint="Save the tokenizer anew with a current version of transformers, or choose another teacher.",
+        )
+    return kind
 
 
 def processors(step: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

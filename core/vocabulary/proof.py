@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Encoding, Tokenizer
@@ -24,29 +24,38 @@ class SegmentationProof:
     tokens: int
     """Tokens of these, special ones included."""
     spelt: int
-    """Texts that the kept alphabet (or bytes) can spell: none of them has more unknown tokens than before."""
+    """Texts without a character that the teacher knows and the language does without: none has a new unknown token."""
 
 
 def prove_segmentation(
-    before: Tokenizer, after: Tokenizer, kind: Kind, kept: Sequence[int], texts: Iterable[str], ctx: Context
+    before: Tokenizer,
+    after: Tokenizer,
+    kind: Kind,
+    kept: Sequence[int],
+    alphabet: Collection[str],
+    texts: Iterable[str],
+    ctx: Context,
 ) -> SegmentationProof:
-    """Compare two tokenizers on every text, special tokens included.
+    """Compare two tokenizers token by token, and on every text, special tokens included.
 
     Args:
         before: the original.
         after: its trimmed self.
         kind: the original's vocabulary.
         kept: old ids of the kept tokens, ascending.
+        alphabet: the characters that the language is promised to be spelt with.
         texts: what to compare on.
         ctx: asked between chunks of texts.
 
     Raises:
-        RuntimeError: a text whose tokens are all kept is cut in another way, or one that the kept alphabet spells has
-            more unknown tokens than before (a fault of ours).
+        RuntimeError: a token has another id than its place, a text whose tokens are all kept is cut in another way, or
+            one of promised characters has more unknown tokens than before (a fault of ours).
     """
     before, after = without_limits(before), without_limits(after)
     new_id = numbering(kept)
-    alphabet = _alphabet(kind, new_id)
+    if after.get_vocab(with_added_tokens=True) != {kind.pieces[old]: new for old, new in new_id.items()}:
+        raise RuntimeError("the trimmed tokenizer numbers its tokens in another way than was written")
+    lost = kind.characters.difference(alphabet)
     lines = compared = tokens = spelt = 0
     for chunk in chunks(texts):
         ctx.check()
@@ -56,20 +65,11 @@ def prove_segmentation(
                 compared, tokens = compared + 1, tokens + len(old)
                 if [new_id[token] for token in old.ids] != new.ids:
                     raise RuntimeError(f"trimming changed the segmentation of {text[:200]!r}")
-            if _is_spelt(text, before, kind, alphabet):
+            if _is_spelt(text, before, kind, lost):
                 spelt += 1
                 if kind.unknown is not None and _more_unknown(old, new, kind.unknown, new_id):
                     raise RuntimeError(f"trimming made parts of {text[:200]!r} unknown")
     return SegmentationProof(lines, compared, tokens, spelt)
-
-
-def _alphabet(kind: Kind, new_id: Mapping[int, int]) -> set[str]:
-    """The characters of which every form that the original has is kept."""
-    kept: dict[str, bool] = {}
-    for token, piece in kind.own.items():
-        if len(text := kind.spelt(piece)) == 1:
-            kept[text] = kept.get(text, True) and token in new_id
-    return {character for character, whole in kept.items() if whole}
 
 
 def _comparable(old: Encoding, new_id: dict[int, int], kind: Kind) -> bool:
@@ -79,12 +79,12 @@ def _comparable(old: Encoding, new_id: dict[int, int], kind: Kind) -> bool:
     return kind.spells_everything or kind.unknown not in old.ids
 
 
-def _is_spelt(text: str, before: Tokenizer, kind: Kind, alphabet: set[str]) -> bool:
+def _is_spelt(text: str, before: Tokenizer, kind: Kind, lost: frozenset[str]) -> bool:
     """Whether nothing of a text may be unknown that was not unknown before."""
     if kind.spells_bytes:
         return True
     normal = before.normalizer.normalize_str(text) if before.normalizer else text
-    return kind.spells_everything and alphabet.issuperset("".join(normal.split()))
+    return kind.spells_everything and lost.isdisjoint(normal)
 
 
 def _more_unknown(old: Encoding, new: Encoding, unknown: int, new_id: dict[int, int]) -> bool:

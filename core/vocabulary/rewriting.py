@@ -101,8 +101,15 @@ def trim_tokenizer(
             _set_class(folder / "tokenizer_config.json", kind.__name__)
             trimmed = kind.from_pretrained(folder, local_files_only=True)
         if backend_json(trimmed) == json.loads(backend.to_str()):
+            forget_loading(trimmed)
             return trimmed  # type: ignore[no-any-return]
     raise RuntimeError("the trimmed tokenizer differs from what was written, after loading it")
+
+
+def forget_loading(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Drop how a tokenizer was loaded here, which would be saved with it."""
+    for key in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(key, None)
 
 
 def _set_class(path: Path, name: str) -> None:

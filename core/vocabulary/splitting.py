@@ -29,11 +29,12 @@ def splitter(tokenizer: Tokenizer) -> Callable[[str], list[str]]:
     added = tokenizer.get_added_tokens_decoder().values()
     if any(" " in token.content or token.rstrip for token in added):
         return _whole
-    first = next((step for step in _steps(tokenizer.pre_tokenizer) if step["type"] != "Sequence"), {"type": None})
+    cuts = [step for step in _steps(tokenizer.pre_tokenizer) if step["type"] != "Sequence"]
+    if any(step.get("prepend_scheme") == "first" for step in cuts):
+        return _whole  # the first word is another one elsewhere
+    first = cuts[0] if cuts else {"type": None}
     if first["type"] in _AT_SPACES:
         return lambda text: text.split(" ")
-    if first["type"] == "Metaspace" and first["prepend_scheme"] == "always" and first["split"]:
-        return _words
     if first["type"] == "ByteLevel" and first["use_regex"] and not first["add_prefix_space"]:
         return _with_spaces
     return _whole
@@ -52,12 +53,6 @@ def _spans_spaces(step: Mapping[str, Any]) -> bool:
 
 def _whole(text: str) -> list[str]:
     return [text]
-
-
-def _words(text: str) -> list[str]:
-    """Each word; a text with other white space, or at an end, stays whole: a space without a word is a token too."""
-    words = text.split(" ")
-    return words if words == text.split() else [text]
 
 
 def _with_spaces(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from core.errors import InputError, about
 from core.events import Message
 from core.recipe import Recipe
 from core.shared_cache import kept, shared_folder
-from core.vocabulary.choosing import Selection, Wanted, choose_tokens
+from core.vocabulary.choosing import Selection, Wanted, choose_tokens, language_alphabet
 from core.vocabulary.counting import TokenCounts, count_tokens, without_limits
 from core.vocabulary.fertility import Fertility, fertility
 from core.vocabulary.kinds import Kind
@@ -63,7 +63,7 @@ def word_ids(path: Path, tokenizer: Tokenizer, ctx: Context) -> list[int]:
     """
     words = [word for line in read_lines(path, Unmeasured(ctx)) if (word := line.strip())]
     if not words:
-        raise InputError(f"{path} holds no words.", hint="Write one word a line, or leave method.vocabulary_words out.")
+        raise InputError(f"{path} holds no words.", hint="Write one word a line, or leave the list out.")
     texts = [text for word in words for text in (word, f" {word}")]
     found = without_limits(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
     return sorted({token for encoding in found for token in encoding.ids})
@@ -113,7 +113,13 @@ class Findings:
 
 
 def examine(
-    before: Tokenizer, after: Tokenizer, kind: Kind, ids: Sequence[int], texts: Iterable[str], ctx: Context
+    before: Tokenizer,
+    after: Tokenizer,
+    kind: Kind,
+    ids: Sequence[int],
+    counts: TokenCounts,
+    texts: Iterable[str],
+    ctx: Context,
 ) -> Findings:
     """Prove and measure on text that had no part in choosing the tokens.
 
@@ -122,13 +128,14 @@ def examine(
         after: its trimmed self.
         kind: the original's vocabulary.
         ids: old ids of the kept tokens, ascending.
+        counts: what the tokens were chosen by.
         texts: the text; read twice.
         ctx: asked between chunks of texts, told where nothing could be proved.
 
     Raises:
         RuntimeError: a text is not cut as it should be (a fault of ours).
     """
-    proof = prove_segmentation(before, after, kind, ids, texts, ctx)
+    proof = prove_segmentation(before, after, kind, ids, language_alphabet(kind, counts), texts, ctx)
     if not proof.compared:
         text = f"Each of {proof.lines} held-out texts has a token that goes, so nothing could be compared."
         ctx.emit(Message(level="warning", text=text))
