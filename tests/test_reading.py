@@ -63,7 +63,15 @@ def test_only_line_ends_end_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_encodings_told_by_their_mark(tmp_path: Path, encoding: str) -> None:
     put(tmp_path / "a.txt", "Ħobż\nčučoriedka 🫐\n".encode(encoding))
-    assert read("a.txt", tmp_path) == ["Ħobż", "čučoriedka 🫐"]
+    log = Notes()
+    assert list(read_texts("a.txt", tmp_path, log)) == ["Ħobż", "čučoriedka 🫐"]
+    assert ["not UTF-8" in text for text in log.texts] == ([True] if encoding in ("utf-16", "utf-32") else [])
+
+
+def test_seven_bit_japanese_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "a.txt", "日本語の文です。\nもう一つの文です。\n".encode("iso2022_jp"))
+    with pytest.raises(InputError, match="seven bits"):
+        read("a.txt", tmp_path)
 
 
 def test_big_endian_utf_16(tmp_path: Path) -> None:

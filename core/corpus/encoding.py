@@ -86,7 +86,7 @@ def encoding_of(sample: bytes) -> str | None:
 
 def encoding_name(encoding: str) -> str:
     """How people name an encoding that is found here."""
-    return _NAMES[encoding]
+    return _NAMES.get(encoding, encoding.upper())
 
 
 def utf16_without_mark(head: bytes) -> str | None:
