@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
 State = Literal["queued", "running", "paused", "stopped", "failed", "finished"]
@@ -32,7 +32,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """Losses in nats: `total` is the weighted sum, `kd` is null where nothing is distilled."""
+    """Losses: `mlm` and `total`, the weighted sum, in nats; `kd` and `hidden` are null where they aren't learnt."""
 
     type: ClassVar[str] = "loss"
     stage: str
@@ -42,6 +42,8 @@ class Loss:
     kd: float | None
     total: float
     split: Split
+    hidden: float | None = None
+    """Distance of the hidden states; absent in the logs of older runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,4 +104,5 @@ def from_record(record: Mapping[str, Any]) -> Event | None:
     kind = _KINDS.get(record.get("type", ""))
     if kind is None:
         return None
-    return kind(**{field.name: record[field.name] for field in fields(kind)})
+    given = (field.name for field in fields(kind) if field.name in record or field.default is MISSING)
+    return kind(**{name: record[name] for name in given})

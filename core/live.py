@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from core.context import Context
-from core.distillation.training import TrainingSettings
+from core.distillation.schedule import TrainingSettings
 from core.events import Event, Score
 from core.models import LanguageModel
 from core.recipe import Task

@@ -80,9 +80,10 @@ class LanguageModel:
     def head_features(self, hidden: Tensor) -> Tensor:
         """What the decoder multiplies: the head's transform of hidden states, same shape."""
         dense, norm = (self.module(path) for path in self.family.transform)
-        return norm(self._head_activation(dense(hidden)))  # type: ignore[no-any-return]
+        return norm(self.head_activation(dense(hidden)))  # type: ignore[no-any-return]
 
-    def _head_activation(self, hidden: Tensor) -> Tensor:
+    def head_activation(self, hidden: Tensor) -> Tensor:
+        """The activation in the head's transform, element by element."""
         if self.family.head_activation is not None:
             return ACT2FN[self.config[self.family.head_activation]](hidden)  # type: ignore[no-any-return]
         return nn.functional.gelu(hidden)
@@ -223,6 +224,12 @@ def rebuild(lm: LanguageModel, sizes: Sizes, tensors: Mapping[str, Tensor], *, s
             else:
                 own[name].copy_(tensors[name])
     return LanguageModel(model.eval(), lm.tokenizer)
+
+
+def blank(lm: LanguageModel, sizes: Sizes) -> LanguageModel:
+    """A model of the same family with other sizes and weights that mean nothing yet."""
+    shapes = {name: lm.family.shape(entry, sizes) for name, entry in lm.family.all_tensors(sizes)}
+    return rebuild(lm, sizes, {name: torch.zeros(shape) for name, shape in shapes.items()})
 
 
 def tensors_of(lm: LanguageModel) -> dict[str, Tensor]:

@@ -69,7 +69,7 @@ def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
         loss = validation_loss(made, work)
     except Stopped:
         if work.training is not None:
-            work.save_progress(name, work.training)
+            work.save_training(name)
         raise
     report = {
         "name": name,
@@ -142,7 +142,7 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
         work.save_progress(EVALUATE, None, scores=done)
     ctx.progress(len(units), len(units) + 1)
     data = work.data(student)
-    learnt_from = work.model_after(["adapt", "vocabulary"] if recipe.method.vocabulary_order == "first" else ["adapt"])
+    learnt_from = work.first_teacher()
     last = recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
     kept = work.report("vocabulary")["kept"] if last else None
     # In batches that suit the teacher, which is the larger one; the masks don't depend on them.
@@ -177,7 +177,7 @@ def _results(work: Workspace) -> dict[str, Any]:
     end = reports[-1]
     teacher = sum(work.teacher.family.parameters(work.teacher.sizes).values())
     student = end["parameters"]
-    distilled = {report["name"]: report for report in reports if report["name"] in ("layers", "hidden")}
+    distilled = {report["name"]: report for report in reports if report["name"] != "adapt" and "timed_tokens" in report}
     rates = {name: _rate([report]) for name, report in distilled.items()}
     return {
         "teacher": {"parameters": teacher, "megabytes": megabytes(teacher), **end["teacher"]},

@@ -9,14 +9,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import resources
 from core.errors import Fault, InputError
 from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest
 
-LAYER_SELECTIONS = ("auto", "last", "first", "stride", "first_last", "random")
-HIDDEN_REDUCTIONS = ("auto", "truncate", "svd", "per_head")
+LAYER_SELECTIONS = ("auto", "last", "first", "stride", "first_last", "random", "measured")
+FEED_FORWARD_SCORES = ("auto", "first_order", "activation", "wanda")
+HIDDEN_REDUCTIONS = ("auto", "truncate", "svd", "per_head", "importance", "importance_gradient", "rotate")
 VOCABULARY_FREQUENCIES = ("document", "token")
 KD_LOSSES = ("auto", "mse", "kl")
 TASK_KINDS = ("topic", "sentiment", "ner", "pos")
@@ -83,7 +85,17 @@ class Method:
 
     preset: str = _be(Choice(("paper", "fast", "balanced", "best")), "balanced")
     layer_selection: str = _be(Choice(LAYER_SELECTIONS), "auto")
+    feed_forward_score: str = _be(Choice(FEED_FORWARD_SCORES), "auto")
+    """What tells which feed-forward units matter."""
     hidden_reduction: str = _be(Choice(HIDDEN_REDUCTIONS), "auto")
+    mean_folding: str = _be(Choice(("auto", "on", "off")), "auto")
+    """Whether the mean of what is dropped goes into the biases."""
+    distil_after: str = _be(Choice(("auto", "each", "all")), "auto")
+    """One distillation after the layers and one after the width (each, paper), or both as one after all cuts."""
+    distil_from: str = _be(Choice(("auto", "teacher", "previous")), "auto")
+    """What the second distillation learns from: the teacher, or the model before the width was cut (paper)."""
+    rounds: int | str = _be(Number(low=1, high=8, auto=True), "auto")
+    """In how many steps, with learning between them, a width is cut."""
     vocabulary_order: str = _be(Choice(("first", "last")), "first")
     vocabulary_frequency: str = _be(Choice(VOCABULARY_FREQUENCIES), "document")
     """What the most frequent tokens are: in the most texts (paper), or the most often."""
@@ -94,6 +106,10 @@ class Method:
     """Weight of the masked-language loss; the teacher's word has the rest."""
     temperature: float = _be(Number(low=0, whole=False, above=True), 1.0)
     """Of the KL loss."""
+    hidden_weight: float | str = _be(Number(low=0, whole=False, auto=True), "auto")
+    """Weight of the distance between the hidden states, beside the loss above; 0 leaves it out."""
+    dropout: str = _be(Choice(("auto", "on", "off")), "auto")
+    """Whether the student learns with its teacher's dropout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +122,10 @@ class Schedule:
     """Non-padding tokens an optimiser step."""
     learning_rate: float | str = _be(Number(low=0, whole=False, above=True, auto=True), "auto")
     warmup_fraction: float = _be(Number(low=0, high=1, whole=False), 0.06)
+    decay: str = _be(Choice(("auto", "linear", "cosine")), "auto")
+    """How the learning rate falls to nothing after the warm-up."""
+    patience: int = _be(Number(low=0), 0)
+    """A distillation ends after so many validations without a better loss; 0: never early."""
     evaluate_every: int = _be(Number(low=0), 0)
     """Steps between validations; 0: twenty times a distillation."""
     checkpoint_minutes: float = _be(Number(low=0, whole=False), 5.0)
@@ -205,7 +225,8 @@ def from_mapping(content: Mapping[str, Any]) -> Recipe:
     faults: list[Fault] = []
     top = {name: value for name, value in content.items() if name not in (*_TABLES, "tasks")}
     values: dict[str, Any] = _read(Recipe, "", top, faults, skip=(*_TABLES, "tasks"))
-    preset = _preset(content)
+    method = content.get("method", {})
+    preset = _by_table(preset_values(method.get("preset") if isinstance(method, Mapping) else None))
     for name, table in _TABLES.items():
         given = content.get(name, {})
         if not isinstance(given, Mapping):
@@ -225,12 +246,19 @@ def from_mapping(content: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def _preset(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the recipe's preset says: values by table, for keys that the recipe doesn't give."""
-    method = content.get("method", {})
-    name = method.get("preset", Method().preset) if isinstance(method, Mapping) else Method().preset
+def preset_values(name: object) -> dict[str, Any]:
+    """What a preset says itself, by key; the default one's for None, nothing for a name that is none."""
     presets = tomllib.loads((Path(resources.__file__).parent / "presets.toml").read_text(encoding="utf-8"))
-    return dict(presets.get(name, {})) if isinstance(name, str) else {}
+    preset = presets.get(Method().preset if name is None else name, {}) if isinstance(name, (str, type(None))) else {}
+    return {f"{table}.{key}": value for table, entries in preset.items() for key, value in entries.items()}
+
+
+def _by_table(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        table, _, name = key.partition(".")
+        tables.setdefault(table, {})[name] = value
+    return tables
 
 
 def _tasks(given: Any, faults: list[Fault]) -> tuple[Task, ...]:
@@ -311,20 +339,44 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     return values
 
 
-def to_toml(recipe: Recipe) -> str:
-    """The recipe as TOML text that `parse` reads back to an equal recipe."""
+def to_toml(recipe: Recipe, reasons: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The recipe as TOML text that `parse` reads back to an equal recipe.
+
+    Args:
+        recipe: the recipe.
+        reasons: by key, a sentence that stands above its value, as a comment.
+    """
     content: dict[str, Any] = {"name": recipe.name, "seed": recipe.seed}
     content |= {name: _entries(getattr(recipe, name)) for name in _TABLES}
-    return mapping_to_toml({**content, "tasks": [_entries(task) for task in recipe.tasks]})
+    return mapping_to_toml({**content, "tasks": [_entries(task) for task in recipe.tasks]}, reasons)
 
 
-def mapping_to_toml(content: Mapping[str, Any]) -> str:
+def mapping_to_toml(content: Mapping[str, Any], reasons: Mapping[str, str] = MappingProxyType({})) -> str:
     """A recipe's content as TOML text: what it says, in the order of the recipe's tables, and nothing else."""
     lines = [f"{key} = {_value(value)}" for key, value in content.items() if key not in (*_TABLES, "tasks")]
-    tables = [(f"[{name}]", content[name]) for name in _TABLES if name in content]
-    for header, table in [*tables, *(("[[tasks]]", task) for task in content.get("tasks", ()))]:
-        lines += ["", header, *(f"{key} = {_value(value)}" for key, value in table.items())]
+    for name in _TABLES:
+        if name in content:
+            lines += ["", f"[{name}]"]
+            for key, value in content[name].items():
+                reason = reasons.get(f"{name}.{key}")
+                lines += [f"# {reason}", f"{key} = {_value(value)}"] if reason else [f"{key} = {_value(value)}"]
+    for task in content.get("tasks", ()):
+        lines += ["", "[[tasks]]", *(f"{key} = {_value(value)}" for key, value in task.items())]
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def reasons_in(text: str) -> dict[str, str]:
+    """The reasons that `to_toml` wrote, by key; any comment above a table's value counts as one."""
+    found: dict[str, str] = {}
+    table = comment = ""
+    for line in text.split("\n"):  # not the ends of lines that only Unicode knows: values may hold them
+        if line.startswith("["):
+            table = line.strip("[]")
+        key, equals, _ = line.partition(" = ")
+        if comment and equals and table in _TABLES:
+            found[f"{table}.{key}"] = comment
+        comment = line[2:] if line.startswith("# ") else ""
+    return found
 
 
 def _entries(table: Any) -> dict[str, Any]:

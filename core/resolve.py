@@ -1,56 +1,155 @@
-"""What `auto` means: the recipe with every choice made, for one teacher on one machine."""
+"""What `auto` means: the recipe with every choice made, for one teacher on one machine, and why.
+
+`CHOICES` holds every value and its reason, by key and preset. No torch until a machine is asked for (`resolve`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
-
-import torch
 
 from core.errors import InputError
 from core.families import Family, Sizes
 from core.families.heads import resolve_heads
-from core.recipe import Method, Recipe, Schedule
+from core.recipe import Method, Recipe, Schedule, preset_values, settings
 
-_PAPER_LAYERS = {"bert": "last"}
-"""The paper takes the last layers of mBERT and every second one of XLM-R (section 4)."""
+_METHOD_KEYS = tuple(entry.name for entry in fields(Method))
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A value and a sentence on why it is this one."""
+
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a choice may depend on beside the preset."""
+
+    family: str
+    kept: float
+    """Of the teacher's hidden size or of its feed-forward size, the smaller share that stays."""
+
+
+_LAST_LAYERS = Pick("last", "The paper takes the last layers of BERT's family.")
+_EVERY_SECOND = Pick("stride", "The paper takes every second layer of XLM-R.")
+_ROUNDS = (
+    (0.5, Pick(1, "At least half of every width stays: it is cut at once.")),
+    (0.25, Pick(2, "More than half of a width goes: part is cut, and learnt again before the rest is.")),
+    (0.0, Pick(3, "More than three quarters of a width go: bit by bit, learning between the cuts.")),
+)
+"""The least share of the widths that stays, and in how many rounds they are cut then."""
+
+
+def _rounds(case: Case) -> Pick:
+    return next(pick for least, pick in _ROUNDS if case.kept >= least)
+
+
+PAPER, OURS = "paper", "ours"
+"""The paper's preset; and every preset that has no entry of its own."""
+CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Case], Pick]]] = {
+    "method.layer_selection": {
+        PAPER: lambda case: _LAST_LAYERS if case.family == "bert" else _EVERY_SECOND,
+        OURS: Pick("stride", "Every second layer from the first keeps the lowest ones, which a cut misses most."),
+    },
+    "method.feed_forward_score": {
+        PAPER: Pick("first_order", "The paper ranks units by first-order importance."),
+        OURS: Pick("first_order", "First-order importance, as in the paper."),
+    },
+    "method.hidden_reduction": {
+        PAPER: Pick("truncate", "The paper keeps the first units of every weight."),
+        OURS: Pick("per_head", "Whole heads stay whole; plain truncation mixes them."),
+    },
+    "method.mean_folding": {
+        PAPER: Pick("off", "The paper drops units as if they had never given anything."),
+        OURS: Pick("on", "What the dropped units give on average costs nothing to keep in the biases."),
+    },
+    "method.distil_after": {
+        PAPER: Pick("each", "The paper distils after the layers and again after the width."),
+        OURS: Pick("each", "What the layers lost is learnt again before the width is cut."),
+    },
+    "method.distil_from": {
+        PAPER: Pick("previous", "The paper's second distillation learns from the model before its width was cut."),
+        OURS: Pick("teacher", "A model in between can only pass on what it has learnt itself."),
+    },
+    "method.rounds": {
+        PAPER: Pick(1, "The paper cuts every width at once."),
+        OURS: _rounds,
+    },
+    "method.kd_loss": {
+        PAPER: Pick("mse", "The paper takes the mean squared error of the logits."),
+        OURS: Pick("kl", "In a first trial, KL at masked tokens was the cheapest and not behind."),
+    },
+    "method.hidden_weight": {
+        PAPER: Pick(0.0, "The paper compares logits alone."),
+        OURS: Pick(0.0, "In a first trial, a loss of the hidden states gained no more than chance can."),
+    },
+    "method.dropout": {
+        PAPER: Pick("on", "The paper trains with the teacher's dropout."),
+        OURS: Pick("off", "A small student has no unit to spare: all of them learn at every step."),
+    },
+    "schedule.learning_rate": {
+        PAPER: Pick(5e-5, "The paper's."),
+        OURS: Pick("auto", "Each distillation finds its own in a short probe: the rate with the lowest loss."),
+    },
+    "schedule.decay": {
+        PAPER: Pick("linear", "The paper's learning rate falls in a straight line."),
+        OURS: Pick("linear", "A straight line, as in the paper."),
+    },
+}
+"""Key → preset → what `auto` becomes."""
+_OWN = "The teacher's own."
+_WHOLE_HEADS = "Whole heads of the teacher stay."
+_ALL_HEADS = "As many heads as the teacher has, each narrower."
 
 
 def resolve(recipe: Recipe, family: Family, teacher: Sizes) -> Recipe:
-    """The recipe without `auto`; targets that say nothing get the teacher's own sizes.
+    """The recipe without `auto`, but for a learning rate that is probed; see `explained`."""
+    return explained(recipe, family, teacher)[0]
+
+
+def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, dict[str, str]]:
+    """The recipe with every choice made for this teacher on this machine, and the reasons.
+
+    Targets that say nothing get the teacher's own sizes.
+
+    Returns:
+        The recipe; and, by key, a sentence on each value that it didn't say itself (its preset's count as unsaid).
 
     Raises:
         InputError: the device that the recipe names is not here.
     """
-    method = resolve_method(recipe.method, family)
-    hidden = recipe.targets.hidden_size or teacher.hidden
-    # What a coverage needs shows only when the corpus is counted.
-    vocabulary = recipe.targets.vocabulary_size
-    if vocabulary is None and recipe.targets.vocabulary_coverage is None:
-        vocabulary = teacher.vocabulary
-    targets = replace(
-        recipe.targets,
-        layers=recipe.targets.layers or teacher.layers,
-        intermediate_size=recipe.targets.intermediate_size or teacher.feed_forward,
-        hidden_size=hidden,
-        attention_heads=resolve_heads(teacher, hidden, recipe.targets.attention_heads, method.hidden_reduction),
-        vocabulary_size=vocabulary,
+    given = settings(recipe)
+    picks = {key: pick for key, pick in choices(recipe, family, teacher).items() if given[key] == "auto"}
+    picks |= _machine(recipe.schedule)
+    method = {key: picks[f"method.{key}"].value for key in _METHOD_KEYS if f"method.{key}" in picks}
+    schedule = {key.partition(".")[2]: pick.value for key, pick in picks.items() if key.startswith("schedule.")}
+    done = replace(recipe, method=replace(recipe.method, **method), schedule=replace(recipe.schedule, **schedule))
+    targets = _targets(done, teacher)
+    picks |= targets
+    sizes = {key.partition(".")[2]: pick.value for key, pick in targets.items()}
+    done = replace(done, targets=replace(done.targets, **sizes))
+    return done, {**_preset_reasons(recipe, family, teacher), **{key: pick.reason for key, pick in picks.items()}}
+
+
+def choices(recipe: Recipe, family: Family, teacher: Sizes) -> dict[str, Pick]:
+    """What each key of `CHOICES` becomes where the recipe says `auto`, for its preset, targets and teacher."""
+    targets = recipe.targets
+    case = Case(
+        family=family.name,
+        kept=min(
+            (targets.hidden_size or teacher.hidden) / teacher.hidden,
+            (targets.intermediate_size or teacher.feed_forward) / teacher.feed_forward,
+        ),
     )
-    return replace(recipe, method=method, targets=targets, schedule=_schedule(recipe.schedule))
-
-
-def resolve_method(method: Method, family: Family) -> Method:
-    """The method without `auto`."""
-    paper = method.preset == "paper"
-    choices: dict[str, Any] = {
-        # Every second layer from the first keeps the lowest layers, which a cut misses most.
-        "layer_selection": _PAPER_LAYERS.get(family.name, "stride") if paper else "stride",
-        # Whole heads stay whole; the paper's truncation mixes them.
-        "hidden_reduction": "truncate" if paper else "per_head",
-        # KL at masked tokens costs the least and was never behind.
-        "kd_loss": "mse" if paper else "kl",
-    }
-    return replace(method, **{key: value for key, value in choices.items() if getattr(method, key) == "auto"})
+    found: dict[str, Pick] = {}
+    for key, by_preset in CHOICES.items():
+        pick = by_preset.get(recipe.method.preset, by_preset[OURS])
+        found[key] = pick if isinstance(pick, Pick) else pick(case)
+    return found
 
 
 def learning_rate(given: float | str, parameters: int) -> float:
@@ -69,6 +168,8 @@ def adaptation_rate(given: float | str, *, fresh_head: bool) -> float:
 
 def set_up_torch(schedule: Schedule) -> None:
     """Give torch the threads of a resolved schedule, and on the CPU sums that come out the same every time."""
+    import torch
+
     if isinstance(schedule.threads, int):
         torch.set_num_threads(schedule.threads)
     torch.use_deterministic_algorithms(schedule.device == "cpu", warn_only=True)
@@ -76,16 +177,56 @@ def set_up_torch(schedule: Schedule) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _schedule(schedule: Schedule) -> Schedule:
+def _preset_reasons(recipe: Recipe, family: Family, teacher: Sizes) -> dict[str, str]:
+    """Reasons for what stands in the preset itself, where the recipe agrees with it."""
+    given, picks = settings(recipe), choices(recipe, family, teacher)
+    return {
+        key: picks[key].reason if key in picks else f"From the preset {recipe.method.preset}."
+        for key, value in preset_values(recipe.method.preset).items()
+        if given[key] == value
+    }
+
+
+def _targets(recipe: Recipe, teacher: Sizes) -> dict[str, Pick]:
+    """The sizes that the recipe leaves to the teacher."""
+    targets = recipe.targets
+    own = {"layers": teacher.layers, "intermediate_size": teacher.feed_forward, "hidden_size": teacher.hidden}
+    # What a coverage needs shows only when the corpus is counted.
+    if targets.vocabulary_coverage is None:
+        own["vocabulary_size"] = teacher.vocabulary
+    found = {f"targets.{key}": Pick(size, _OWN) for key, size in own.items() if getattr(targets, key) is None}
+    if targets.attention_heads is None:
+        hidden, reduction = targets.hidden_size or teacher.hidden, recipe.method.hidden_reduction
+        heads = resolve_heads(teacher, hidden, None, reduction)
+        cut = _WHOLE_HEADS if heads != teacher.heads else _ALL_HEADS
+        found["targets.attention_heads"] = Pick(heads, _OWN if hidden == teacher.hidden else cut)
+    return found
+
+
+def _machine(schedule: Schedule) -> dict[str, Pick]:
+    """What the schedule leaves to the machine; checks that it has the device that the recipe names."""
+    import torch
+
+    found: dict[str, Pick] = {}
     device = schedule.device
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if present[name])
+        reason = (
+            "The machine has no graphics card that torch can use."
+            if device == "cpu"
+            else "The machine's graphics card."
+        )
+        found["schedule.device"] = Pick(device, reason)
     if not present[device]:
-        found = ", ".join(name for name, here in present.items() if here)
-        raise InputError(f"schedule.device is {device!r}, which this machine lacks.", hint=f"Here: {found}.")
-    precision = schedule.precision
-    if precision == "auto":
-        precision = "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    threads = torch.get_num_threads() if schedule.threads == "auto" else schedule.threads
-    return replace(schedule, device=device, precision=precision, threads=threads)
+        here = ", ".join(name for name, there in present.items() if there)
+        raise InputError(f"schedule.device is {device!r}, which this machine lacks.", hint=f"Here: {here}.")
+    if schedule.precision == "auto":
+        found["schedule.precision"] = (
+            Pick("bfloat16", "Half the bits with float32's range, and the graphics card computes in them.")
+            if device == "cuda" and torch.cuda.is_bf16_supported()
+            else Pick("float32", "Exact, and the same every time.")
+        )
+    if schedule.threads == "auto":
+        found["schedule.threads"] = Pick(torch.get_num_threads(), "All that torch takes on the machine.")
+    return found

@@ -86,12 +86,14 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
 def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) -> dict[str, Any]:
     with heeding(ctx):
         from core.pipeline import run
-        from core.resolve import resolve, set_up_torch
+        from core.resolve import explained, set_up_torch
         from core.workspace import Workspace
 
-        recipe = resolve(recipe, checked.family, checked.sizes)
-    # Resuming must find the very same choices, whatever the machine would choose by then.
-    write_atomic(folder.recipe, to_toml(recipe).encode())
+        resolved, reasons = explained(recipe, checked.family, checked.sizes)
+    # Resuming must find the very same choices, whatever the machine would choose by then, and their reasons with them.
+    if resolved != recipe:
+        write_atomic(folder.recipe, to_toml(resolved, reasons).encode())
+    recipe = resolved
     settle_folder(folder)
     sizes = recipe_sizes(checked.config, recipe, recipe.targets.vocabulary_size)
     stages = [stage.name for stage in sizes.stages]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
-from core.compression.feed_forward import cut_feed_forward, importance, strongest
-from core.compression.hidden import HIDDEN_REDUCTIONS
-from core.compression.layers import cut_layers, select_layers
+from core.compression.feed_forward import cut_feed_forward, score_units, strongest
+from core.compression.hidden import HIDDEN_REDUCTIONS, Evidence
+from core.compression.layers import cut_layers
 from core.compression.vocabulary import cut_vocabulary, prove_model
-from core.distillation.checkpoint import TrainingState
-from core.distillation.data import Steps
 from core.distillation.head import fresh_head
-from core.distillation.losses import Distance
-from core.distillation.training import Lesson, TrainingSettings, optimizer_for, train
 from core.distillation.validation import measure
 from core.events import Message
+from core.learning import (
+    Cut,
+    Outcome,
+    Round,
+    adapt_to_corpus,
+    chosen_layers,
+    feed_forward_widths,
+    hidden_widths,
+    learn,
+    sample,
+)
 from core.models import LanguageModel, load, rebuild, tensors_of
-from core.resolve import adaptation_rate, learning_rate
-from core.seeds import derive
+from core.resolve import adaptation_rate
 from core.vocabulary.choosing import Selection
 from core.vocabulary.counting import TokenCounts
 from core.vocabulary.kinds import Kind, kind_of
@@ -27,21 +33,11 @@ from core.vocabulary.rewriting import backend_json, remap_config
 from core.vocabulary.trimming import TABLE, choose_for, count_corpus, examine, table
 from core.workspace import Workspace
 
-_IMPORTANCE_TOKENS, _IMPORTANCE_STEPS = 16_384, 8
+_FEED_FORWARD_TOKENS, _HIDDEN_TOKENS = 16_384, 24_576
+"""Training text by which units and directions are chosen."""
 _PROOF_LINES = 50
 _VALIDATION_TOKENS = 200_000
 """Of the loss after each stage; the last one, in results.json's `student`, is on all validation texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a stage made."""
-
-    lm: LanguageModel
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    """For the stage's report."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Texts to keep beside the report, by file name."""
 
 
 def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
@@ -52,7 +48,7 @@ def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
         counts = count_corpus(work.corpus, lm.tokenizer.backend_tokenizer, work.folder.cache, work.ctx)
         lm = fresh_head(lm, counts.documents)
     rate = adaptation_rate(work.recipe.schedule.learning_rate, fresh_head=fresh)
-    return _trained(lm, work, "adapt", work.recipe.teacher.adapt_steps, rate)
+    return adapt_to_corpus(lm, work, rate)
 
 
 def check_vocabulary_target(lm: LanguageModel, work: Workspace) -> None:
@@ -92,35 +88,62 @@ def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
 
 
 def layers(lm: LanguageModel, work: Workspace) -> Outcome:
-    """Take some of the teacher's layers, then distil (paper, step 1)."""
-    recipe = work.recipe
-    count = recipe.targets.layers or lm.sizes.layers
-    keep = select_layers(lm.sizes.layers, count, recipe.method.layer_selection, derive(recipe.seed, "layers"))
-    made = _distilled(cut_layers(lm, keep), work, "layers", lm)
-    return replace(made, notes={**made.notes, "layers": keep})
+    """Take some of the teacher's layers, then distil (paper, step 1), unless everything is cut first."""
+    count = work.recipe.targets.layers or lm.sizes.layers
+    if work.first_distillation != "layers":
+        keep, notes = chosen_layers(lm, work, count)
+        return Outcome(cut_layers(lm, keep), notes)
+
+    def cut(lm: LanguageModel) -> tuple[LanguageModel, dict[str, Any]]:
+        keep, notes = chosen_layers(lm, work, count)
+        return cut_layers(lm, keep), notes
+
+    return learn(lm, work, "layers", lm, [Round(replace(lm.sizes, layers=count), cut)])
 
 
 def feed_forward(lm: LanguageModel, work: Workspace) -> Outcome:
-    """Keep each layer's most important feed-forward units (paper, step 2)."""
-    budget = work.recipe.schedule.batch_tokens
-    steps = Steps(work.data(lm), "feed_forward", budget)
-    batches = [
-        batch for step in range(min(_IMPORTANCE_STEPS, -(-_IMPORTANCE_TOKENS // budget))) for batch in steps[step]
-    ]
-    scores = importance(lm.to(work.recipe.schedule.device), batches, work.ctx)
-    lm.to("cpu")
-    return Outcome(cut_feed_forward(lm, strongest(scores, work.recipe.targets.intermediate_size or scores.shape[1])))
+    """Keep each layer's most important feed-forward units (paper, step 2); a deep cut in rounds of learning."""
+    recipe, method = work.recipe, work.recipe.method
+
+    def cut_to(width: int) -> Cut:
+        def cut(lm: LanguageModel) -> tuple[LanguageModel, dict[str, Any]]:
+            text = sample(work, lm, "feed_forward", _FEED_FORWARD_TOKENS)
+            found = score_units(lm.to(recipe.schedule.device), text, method.feed_forward_score, work.ctx)
+            lm.to("cpu")
+            means = found.means if method.mean_folding == "on" else None
+            return cut_feed_forward(lm, strongest(found.scores, width), means), {}
+
+        return cut
+
+    widths = feed_forward_widths(recipe, lm.sizes)
+    *before, last = [Round(replace(lm.sizes, feed_forward=width), cut_to(width)) for width in widths]
+    made = learn(lm, work, "feed_forward", work.first_teacher(), before) if before else Outcome(lm)
+    return replace(made, lm=last.cut(made.lm)[0], notes={**made.notes, "widths": widths})
 
 
 def hidden(lm: LanguageModel, work: Workspace) -> Outcome:
-    """Reduce the hidden size, then distil again from the model before (paper, step 3)."""
-    recipe = work.recipe
-    width, heads = recipe.targets.hidden_size, recipe.targets.attention_heads
-    if width is None or heads is None or width == lm.sizes.hidden:
-        student = rebuild(lm, lm.sizes, tensors_of(lm))
-    else:
-        student = HIDDEN_REDUCTIONS[recipe.method.hidden_reduction](lm, width, heads)
-    return _distilled(student, work, "hidden", lm)
+    """Reduce the hidden size, then distil again (paper, step 3); a deep cut in rounds of learning."""
+    recipe, method = work.recipe, work.recipe.method
+    previous = method.distil_from == "previous" and work.first_distillation == "layers"
+    teacher = lm if previous else work.first_teacher()
+
+    def cut_to(width: int, heads: int) -> Cut:
+        def cut(lm: LanguageModel) -> tuple[LanguageModel, dict[str, Any]]:
+            if width == lm.sizes.hidden:
+                return rebuild(lm, lm.sizes, tensors_of(lm)), {}
+            text = sample(work, lm, "hidden statistics", _HIDDEN_TOKENS)
+            evidence = Evidence(text, method.mean_folding == "on", work.ctx)
+            reduction = HIDDEN_REDUCTIONS[method.hidden_reduction]
+            narrower = reduction(lm.to(recipe.schedule.device), width, heads, evidence)
+            lm.to("cpu")
+            return narrower, {}
+
+        return cut
+
+    widths = hidden_widths(recipe, lm.sizes)
+    rounds = [Round(replace(lm.sizes, hidden=width, heads=heads), cut_to(width, heads)) for width, heads in widths]
+    made = learn(lm, work, "hidden", teacher, rounds)
+    return replace(made, notes={**made.notes, "widths": [width for width, _ in widths]})
 
 
 STAGES: dict[str, Callable[[LanguageModel, Workspace], Outcome]] = {
@@ -130,59 +153,6 @@ STAGES: dict[str, Callable[[LanguageModel, Workspace], Outcome]] = {
     "feed_forward": feed_forward,
     "hidden": hidden,
 }
-
-
-def _distilled(student: LanguageModel, work: Workspace, stage: str, teacher: LanguageModel) -> Outcome:
-    """Train a student on the corpus and on what its teacher says of it."""
-    schedule = work.recipe.schedule
-    if stage == work.first_distillation and not work.checkpointed(stage):
-        for score in work.live.scores(stage, 0, teacher.to(schedule.device), "teacher", work.ctx):
-            work.ctx.emit(score)
-    rate = learning_rate(schedule.learning_rate, sum(student.parameters.values()))
-    return _trained(student, work, stage, schedule.distil_steps, rate, teacher)
-
-
-def _trained(
-    lm: LanguageModel, work: Workspace, stage: str, steps: int, rate: float, teacher: LanguageModel | None = None
-) -> Outcome:
-    """Train a model, from the checkpoint if there is one of this stage."""
-    recipe, schedule = work.recipe, work.recipe.schedule
-    data = work.data(lm, teacher)
-    lm.to(schedule.device)
-    lesson = None
-    if teacher is not None:
-        teacher.to(schedule.device)
-        lesson = Lesson(teacher, Distance(teacher, recipe.method.kd_loss, recipe.method.temperature))
-    settings = TrainingSettings(
-        stage=stage,
-        steps=steps,
-        batch_tokens=schedule.batch_tokens,
-        learning_rate=rate,
-        warmup_fraction=schedule.warmup_fraction,
-        evaluate_every=schedule.evaluate_every,
-        alpha=recipe.method.alpha,
-        seed=recipe.seed,
-        bfloat16=schedule.precision == "bfloat16",
-    )
-    state = TrainingState(lm, optimizer_for(lm))
-    if work.checkpointed(stage):
-        state.load(work.folder.checkpoint)
-    work.training = state
-    try:
-        best = train(state, data, lesson, settings, work.ctx, work.hooks(settings))
-    finally:
-        if teacher is not None:
-            teacher.to("cpu")
-    counters = state.counters
-    notes = {
-        "steps": counters.step,
-        "tokens": counters.tokens,
-        "best_step": counters.best_step,
-        "learning_rate": settings.learning_rate,
-        "timed_tokens": counters.timed_tokens,
-        "timed_seconds": counters.timed_seconds,
-    }
-    return Outcome(best, notes)
 
 
 def validation_loss(lm: LanguageModel, work: Workspace) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,9 @@ from core.corpus.cache import tokenise
 from core.corpus.prepare import PreparedCorpus, prepare
 from core.distillation.checkpoint import TrainingState, read_about
 from core.distillation.data import TextData
-from core.distillation.training import Hooks, TrainingSettings
+from core.distillation.lesson import Answers
+from core.distillation.schedule import TrainingSettings
+from core.distillation.training import Hooks
 from core.errors import InputError
 from core.events import Event
 from core.live import LiveScores
@@ -51,7 +53,10 @@ class Workspace:
     """Names of this run's stages, in order."""
     training: TrainingState | None = None
     """What is being trained now."""
+    answers: Answers | None = None
+    """Where a teacher's answers to training texts are kept, where several runs share them."""
     _saved_at: float = 0.0
+    _about_training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def base(self) -> Path:
@@ -60,8 +65,9 @@ class Workspace:
 
     @property
     def first_distillation(self) -> str:
-        """The stage whose teacher is the one that everything is held against."""
-        return "layers" if "layers" in self.stages else "hidden"
+        """The first stage that distils; its teacher is the one that everything is held against."""
+        after_layers = "hidden" not in self.stages or self.recipe.method.distil_after == "each"
+        return "layers" if "layers" in self.stages and after_layers else "hidden"
 
     @cached_property
     def corpus(self) -> PreparedCorpus:
@@ -126,6 +132,11 @@ class Workspace:
             )
         return lm
 
+    def first_teacher(self) -> LanguageModel:
+        """The model that everything is held against: adapted, and trimmed where the vocabulary goes first."""
+        first = self.recipe.method.vocabulary_order == "first"
+        return self.model_after(["adapt", "vocabulary"] if first else ["adapt"])
+
     # The checkpoint
 
     def checkpointed(self, stage: str) -> dict[str, Any]:
@@ -146,9 +157,13 @@ class Workspace:
         replace_folder(self.folder.checkpoint, fill, seal=True)
         self._saved_at = self.ctx.seconds
 
-    def hooks(self, settings: TrainingSettings) -> Hooks:
-        """What the training loop of a stage does besides training."""
-        self._saved_at = self.ctx.seconds
+    def save_training(self, stage: str) -> None:
+        """Replace the checkpoint by what is being trained now."""
+        self.save_progress(stage, self.training, **self._about_training)
+
+    def hooks(self, settings: TrainingSettings, **about: Any) -> Hooks:
+        """What the training loop of a stage does besides training; `about` goes into its checkpoints."""
+        self._saved_at, self._about_training = self.ctx.seconds, about
         interval = self.recipe.schedule.checkpoint_minutes * 60
         stage = settings.stage
 
@@ -157,7 +172,7 @@ class Workspace:
             return self.live.scores(stage, step, lm, who, self.ctx) if self.live.due(step, settings, lm) else []
 
         return Hooks(
-            save=lambda state: self.save_progress(stage, state),
+            save=lambda _state: self.save_training(stage),
             due=lambda: self.ctx.seconds - self._saved_at >= interval,
             probe=probe,
             clock=lambda: self.ctx.seconds,

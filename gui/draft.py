@@ -16,6 +16,7 @@ from core.analysis.size import Estimate, target_faults
 from core.errors import Fault, InputError
 from core.families import Sizes
 from core.recipe import Recipe, from_mapping, mapping_to_toml, read
+from core.resolve import Pick
 from core.sealing import write_atomic
 from gui.draft_content import (
     STAND_INS,
@@ -316,6 +317,11 @@ class Draft(QObject):
         """What holds for a key, set or not."""
         value = self.value(key)
         return self.default(key) if value is None else value
+
+    def decided(self, key: str) -> Pick | None:
+        """What "auto" becomes for a key, and why; None where it has none, or it isn't known before the run."""
+        recipe = self._parsed()[0]
+        return self._teacher.choices(recipe).get(key) if recipe is not None else None
 
     # -- inside --------------------------------------------------------------------------------------------------
 

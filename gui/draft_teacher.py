@@ -15,6 +15,7 @@ from core.analysis.size import Estimate
 from core.errors import Fault, InputError
 from core.families import Sizes, family_of
 from core.recipe import Recipe
+from core.resolve import Pick, choices
 from core.teachers import config_here, known_teacher
 from gui.lookup import Lookup
 
@@ -64,6 +65,12 @@ class DraftTeacher(QObject):
             InputError: impossible targets.
         """
         return None if self._config is None else recipe_sizes(self._config, recipe, vocabulary)
+
+    def choices(self, recipe: Recipe) -> Mapping[str, Pick]:
+        """What "auto" becomes in a recipe for this teacher; nothing while its sizes aren't known."""
+        if self._config is None or self.sizes is None:
+            return {}
+        return choices(recipe, family_of(self._config), self.sizes)
 
     def cost(self, recipe: Recipe) -> tuple[float, float] | None:
         """The student's megabytes without any token, and those of each token: it is linear in its vocabulary.

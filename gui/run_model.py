@@ -23,7 +23,7 @@ from gui.text import stage_name
 REDRAW_MS = 50
 _SLICE_SECONDS = 0.008
 """How long one piece of a long log may hold the window up."""
-LOSSES = ("mlm", "kd", "total")
+LOSSES = ("mlm", "kd", "hidden", "total")
 SPLITS = ("train", "validation")
 LOG_LENGTH = 2000
 _EVALUATE = "evaluate"
@@ -216,7 +216,7 @@ class RunModel(QObject):
         return self._ended
 
     def loss(self, split: str, kind: str) -> Series:
-        """A loss in nats over the steps of all stages; `split` of SPLITS, `kind` of LOSSES."""
+        """A loss over the steps of all stages, `mlm` and `total` in nats; `split` of SPLITS, `kind` of LOSSES."""
         return self._losses[split, kind]
 
     def student_scores(self, task: str) -> Line:
@@ -326,8 +326,9 @@ class RunModel(QObject):
         if event.split not in SPLITS:
             return
         place = self._place(event.stage, event.step)
-        for kind, value in (("mlm", event.mlm), ("kd", event.kd), ("total", event.total)):
-            self._losses[event.split, kind].append(place, value)
+        values = {"mlm": event.mlm, "kd": event.kd, "hidden": event.hidden, "total": event.total}
+        for kind in LOSSES:
+            self._losses[event.split, kind].append(place, values[kind])
 
     def _take_score(self, event: Score) -> None:
         if event.who not in ("teacher", "student"):

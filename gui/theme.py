@@ -65,6 +65,7 @@ class Colors:
     student: str
     mlm: str
     kd: str
+    hidden: str
     total: str
     validation: str
     embeddings: str

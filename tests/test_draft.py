@@ -51,8 +51,23 @@ def test_a_complete_draft_is_a_recipe(draft: Draft) -> None:
     recipe = draft.recipe()
     assert recipe == parse(draft.to_toml()) and recipe is not None
     assert (recipe.method.hidden_reduction, recipe.method.vocabulary_order) == ("truncate", "last")
-    assert draft.default("schedule.learning_rate") == 5e-5 and draft.value("schedule.learning_rate") is None
+    decided = draft.decided("schedule.learning_rate")
+    assert draft.default("schedule.learning_rate") == "auto" and decided is not None and decided.value == 5e-5
     assert draft.missing == () and draft.faults == ()
+
+
+def test_what_is_left_open_is_known_as_soon_as_the_teacher_is(draft: Draft) -> None:
+    assert draft.decided("method.rounds") is None
+    draft.choose_teacher(XLM_R)
+    draft.set("targets.hidden_size", 768)
+    draft.set("targets.intermediate_size", 3072)
+    once = draft.decided("method.rounds")
+    draft.set("targets.hidden_size", 128)
+    often = draft.decided("method.rounds")
+    assert once is not None and often is not None and once.value == 1 < often.value and once.reason != often.reason
+    assert draft.decided("seed") is None
+    draft.set("method.rounds", 99)
+    assert draft.decided("method.kd_loss") is None, "nothing follows from what is no recipe"
 
 
 def test_changes_of_one_key_are_undone_as_one(draft: Draft) -> None:
@@ -60,14 +75,14 @@ def test_changes_of_one_key_are_undone_as_one(draft: Draft) -> None:
     suggested = draft.to_toml()
     for layers in (5, 4, 3):
         draft.set("targets.layers", layers)
-    draft.set("targets.hidden_size", 384)
+    draft.set("targets.hidden_size", 320)
     draft.undo()
     assert draft.value("targets.layers") == 3
     draft.undo()
     assert draft.to_toml() == suggested
     draft.redo()
     draft.redo()
-    assert (draft.value("targets.layers"), draft.value("targets.hidden_size")) == (3, 384)
+    assert (draft.value("targets.layers"), draft.value("targets.hidden_size")) == (3, 320)
     assert not draft.can_redo
     draft.seal()
     draft.set("targets.hidden_size", 320)
@@ -279,11 +294,12 @@ def test_a_teacher_mended_on_disk_is_looked_at_again(draft: Draft, qtbot: QtBot,
 
 def test_another_method_keeps_the_width_possible(draft: Draft) -> None:
     draft.choose_teacher(XLM_R)
-    assert draft.value("targets.hidden_size") == 448  # seven whole heads
+    assert draft.value("targets.hidden_size") == 384  # six whole heads
     draft.set("method.preset", "paper")  # which keeps twelve
     assert draft.value("targets.hidden_size") == 456 and draft.is_suggested and draft.estimate is not None
     draft.undo()
     draft.set("targets.layers", 5)
+    draft.set("targets.hidden_size", 448)  # seven
     draft.set("method.hidden_reduction", "svd")
     assert draft.value("targets.hidden_size") == 444 and draft.value("targets.layers") == 5
     draft.undo()

@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.compression.hidden import HIDDEN_REDUCTIONS, low_rank, per_head, svd, truncate
+from core.compression.hidden import low_rank, per_head, svd, truncate
 from core.models import LanguageModel, tensors_of
+
+BY_WEIGHTS = {"truncate": truncate, "svd": svd, "per_head": per_head}
+"""Those that look at no text; the others are in test_projection."""
 
 IDS = torch.tensor([[5, 9, 30, 41, 17], [8, 22, 6, 1, 1]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -35,15 +38,15 @@ def picked(lm: LanguageModel, hidden: list[int], heads: list[int]) -> dict[str, 
     return result
 
 
-@pytest.mark.parametrize("name", sorted(HIDDEN_REDUCTIONS))
+@pytest.mark.parametrize("name", sorted(BY_WEIGHTS))
 def test_keeping_every_unit_changes_nothing(lm: LanguageModel, name: str) -> None:
-    assert torch.equal(logits(HIDDEN_REDUCTIONS[name](lm, 24, 4)), logits(lm))
+    assert torch.equal(logits(BY_WEIGHTS[name](lm, 24, 4)), logits(lm))
 
 
-@pytest.mark.parametrize("name", sorted(HIDDEN_REDUCTIONS))
+@pytest.mark.parametrize("name", sorted(BY_WEIGHTS))
 @pytest.mark.parametrize(("hidden", "heads"), [(16, 4), (12, 2), (12, 4)])
 def test_the_narrower_model_runs_and_has_its_sizes(lm: LanguageModel, name: str, hidden: int, heads: int) -> None:
-    small = HIDDEN_REDUCTIONS[name](lm, hidden, heads)
+    small = BY_WEIGHTS[name](lm, hidden, heads)
     assert small.sizes == replace(lm.sizes, hidden=hidden, heads=heads)
     assert logits(small).shape == (2, 5, 50)
     assert sum(small.parameters.values()) == sum(parameter.numel() for parameter in small.model.parameters())

@@ -83,3 +83,10 @@ def test_only_the_kept_layers_run(lm: LanguageModel, keep: list[int]) -> None:
     small = cut_layers(lm, keep)
     assert small.sizes.layers == len(keep)
     assert torch.equal(logits(small), logits(same))
+
+
+def test_layers_that_are_shared_are_not_copied(lm: LanguageModel) -> None:
+    small = cut_layers(lm, [1, 2], share=True)
+    assert torch.equal(logits(small), logits(cut_layers(lm, [1, 2])))
+    ours = {tensor.data_ptr() for tensor in lm.model.parameters()}
+    assert {tensor.data_ptr() for tensor in small.model.parameters()} <= ours

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from test_run_model import loss, score
 
 from core.events import Event, Size
+from gui.plots.export import table
 from gui.plots.loss import LossPlot
 from gui.plots.panel import PlotPanel
 from gui.plots.parameters import ParametersPlot
@@ -89,6 +90,58 @@ def test_the_losses_have_their_names_and_points(losses: LossPlot) -> None:
     assert data["train total"][0] == list(range(1, 51)) and data["train total"][1][0] == 4.0
     assert data["validation total"] == ([40.0], [1.0])
     assert losses.canvas.objectName() == "plot-loss" and losses.canvas.accessibleName()
+
+
+def _tick_words(plot: PlotPanel, side: str, values: list[float]) -> list[str]:
+    axis = plot.canvas.getAxis(side)
+    return axis.tickStrings(values, axis.scale, values[1] - values[0])  # type: ignore[no-any-return]
+
+
+def test_what_measures_the_distance_from_the_teacher_has_its_own_axis(qtbot: QtBot, qapp: object) -> None:
+    model = RunModel()
+    model.apply(
+        [(0.0, loss("layers", step, 8.0 / step, kd=0.3 / step, hidden=0.2)) for step in range(1, 5)]
+        + [(0.0, loss("layers", 4, 8.0, kd=0.02, hidden=0.1, split="validation"))]
+    )
+    plot = LossPlot()
+    _shown(plot, model, qtbot)
+    axis, data = plot.canvas.getAxis("right"), _data(plot)
+    assert axis.isVisible() and plot.canvas.drawing.second == 20.0  # 8 / 0.3, rounded down
+    assert data["train kd"][1] == pytest.approx([6.0, 3.0, 2.0, 1.5])
+    assert data["train hidden"][1] == pytest.approx([4.0] * 4) and data["validation hidden"][1] == [2.0]
+    assert data["train mlm"][1] == [8.0, 4.0, 8 / 3, 2.0]
+    assert _tick_words(plot, "left", [2.0, 4.0, 6.0]) == ["2", "4", "6"]
+    assert _tick_words(plot, "right", [2.0, 4.0, 6.0]) == ["0.1", "0.2", "0.3"]
+    plot.canvas.point_at(1.0)
+    assert "train kd 0.300" in _read_out(plot) and "train hidden 0.200" in _read_out(plot)
+    written = list(csv.reader(table(plot.canvas.drawing).splitlines()))
+    assert ["train kd", "1", "Drop layers", "0.3"] in written
+    labels = {curve.name: curve.label for curve in plot.canvas.drawing.curves}
+    assert labels["train kd (smoothed)"] == "KD (right)" and labels["train mlm (smoothed)"] == "MLM"
+    plot.canvas.set_log_y(True)
+    assert _tick_words(plot, "right", [0.0, 1.0]) == ["0.05", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("mlm", "kd", "factor"), [(6.0, None, None), (6.0, 0.0, 1.0), (6.0, 5.0, 1.0), (6.0, 3.0, 2.0), (6.0, 40.0, 0.1)]
+)
+def test_the_second_axis_follows_the_losses(
+    qtbot: QtBot, qapp: object, mlm: float, kd: float | None, factor: float | None
+) -> None:
+    model = RunModel()
+    model.apply([(0.0, loss("layers", step, mlm, kd=kd)) for step in range(1, 4)])
+    plot = LossPlot()
+    _shown(plot, model, qtbot)
+    assert plot.canvas.drawing.second == pytest.approx(factor)
+    assert plot.canvas.getAxis("right").isVisible() is (factor is not None)
+
+
+def test_without_a_teacher_there_is_one_axis_again(losses: LossPlot, model: RunModel) -> None:
+    assert losses.canvas.getAxis("right").isVisible()
+    model.reset()
+    model.apply([(0.0, loss("adapt", 1, 5.0, kd=None))])
+    losses.show_model(model)
+    assert not losses.canvas.getAxis("right").isVisible()
 
 
 def test_stages_are_not_joined_by_a_line(losses: LossPlot) -> None:

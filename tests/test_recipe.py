@@ -73,12 +73,8 @@ def test_a_recipe_without_a_name_is_called_after_its_language() -> None:
 
 def test_a_preset_sets_what_the_recipe_does_not() -> None:
     paper = parse(with_lines("method", 'preset = "paper"'))
-    assert (paper.method.hidden_reduction, paper.method.vocabulary_order, paper.method.kd_loss) == (
-        "truncate",
-        "last",
-        "mse",
-    )
-    assert paper.schedule.learning_rate == 5e-5
+    assert (paper.method.hidden_reduction, paper.method.vocabulary_order) == ("truncate", "last")
+    assert (paper.method.alpha, paper.schedule.warmup_fraction) == (0.5, 0.0)
     steps = [
         parse(with_lines("method", f'preset = "{name}"')).schedule.distil_steps for name in ("fast", "balanced", "best")
     ]
@@ -251,7 +247,12 @@ def recipe_strategy() -> st.SearchStrategy[Recipe]:
         method=st.builds(
             Method,
             preset=st.sampled_from(("paper", "best")),
+            layer_selection=st.sampled_from(recipes.LAYER_SELECTIONS),
+            feed_forward_score=st.sampled_from(recipes.FEED_FORWARD_SCORES),
+            hidden_reduction=st.sampled_from(recipes.HIDDEN_REDUCTIONS),
+            rounds=st.just("auto") | st.integers(1, 8),
             alpha=st.floats(0, 1),
+            hidden_weight=st.just("auto") | st.floats(0, 1e6),
             vocabulary_frequency=st.sampled_from(recipes.VOCABULARY_FREQUENCIES),
             vocabulary_words=st.none() | TEXTS,
         ),
@@ -264,6 +265,9 @@ def recipe_strategy() -> st.SearchStrategy[Recipe]:
 @given(recipe_strategy())
 def test_what_is_written_reads_back_the_same(recipe: Recipe) -> None:
     assert parse(to_toml(recipe)) == recipe
+    reasons = {"method.alpha": "A reason.", "corpus.sources": "Another.", "schedule.patience": 'With "marks" = [x].'}
+    assert parse(to_toml(recipe, reasons)) == recipe
+    assert recipes.reasons_in(to_toml(recipe, reasons)) == reasons
 
 
 @examples(max_examples=30, deadline=None)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -22,6 +23,7 @@ from core.export.plots import Band, Line, line_plot, si, smoothed, stacked_bars
 from core.export.report import write_report
 from core.export.versions import monoglot_version, versions
 from core.languages import check_language
+from core.recipe import to_toml
 from core.run import RunFolder
 from core.wording import clean, duration, last_name, mean_sd, megabytes, number, parameters
 
@@ -90,6 +92,17 @@ def test_the_report_of_a_finished_run_is_one_page_with_everything(tmp_path: Path
         assert words in page.text
     assert monoglot_version() in page.text and f"torch {versions()['torch']}" in page.text
     assert "not finished" not in page.text
+
+
+def test_the_settings_say_why_they_were_chosen(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path / "run")
+    method = replace(recipe().method, hidden_weight=0.5)
+    text = to_toml(replace(recipe(), method=method), {"method.kd_loss": "It is <b>small</b>."})
+    folder.recipe.write_text(text, encoding="utf-8")
+    page = report(folder)
+    assert "method.kd_loss auto It is <b>small</b>. method.alpha 0.5" in page.text
+    assert "how it sees each token inside (weight 0.5)" in page.text
+    assert "each token inside" not in report(finished_run(tmp_path / "other")).text
 
 
 def test_the_report_of_a_stopped_run_says_so(tmp_path: Path) -> None:
@@ -162,6 +175,14 @@ def test_one_meaning_has_one_colour() -> None:
     assert set(re.findall(r"var\((--[\w-]+)\)", kd)) == {"--kd", "--validation"}
     assert set(re.findall(r"var\((--[\w-]+)\)", score)) == {"--student", "--teacher"}
     assert set(re.findall(r"var\((--[\w-]+)\)", sizes)) == {"--embeddings", "--attention", "--feed-forward", "--head"}
+
+
+def test_each_term_of_the_loss_has_a_plot_of_its_own() -> None:
+    learnt = [replace(event, hidden=0.25) if isinstance(event, Loss) else event for event in events()]
+    assert "hidden" not in " ".join(caption for caption, _ in figures(events(), RESULTS))
+    caption, svg = figures(learnt, RESULTS)[2]
+    assert caption == "Distance of the hidden states"
+    assert set(re.findall(r"var\((--[\w-]+)\)", svg)) == {"--hidden", "--validation"}
 
 
 def test_the_teachers_score_is_a_line_over_every_stage() -> None:
@@ -295,6 +316,18 @@ def test_a_card_without_results_or_tasks_promises_none() -> None:
     card = model_card(recipe(), {}, "Maltese")
     assert "stopped before the end" in card and "## Scores" not in card
     assert "no downstream task" in model_card(recipe(), {**RESULTS, "tasks": {}}, "Maltese")
+
+
+def test_the_card_says_how_it_was_distilled() -> None:
+    def made(**method: Any) -> str:
+        return model_card(replace(recipe(), method=replace(recipe().method, **method)), RESULTS, "Maltese")
+
+    assert "after the layers and one after the width, 2,000 steps of 8,192 tokens each;" in made(distil_from="teacher")
+    assert "after the width from the model before that cut, 2,000 steps" in made(distil_from="previous")
+    assert "one distillation after all cuts, 4,000 steps of 8,192 tokens;" in made(distil_after="all")
+    assert "hidden size: rotate, in 3 rounds;" in made(hidden_reduction="rotate", rounds=3)
+    assert "rounds" not in made(rounds=1) and "states" not in made(hidden_weight=0.0)
+    assert "loss 0.5, of the hidden states' distance 2;" in made(hidden_weight=2.0)
 
 
 def test_markdown_shows_what_is_written() -> None:

@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage
+from core.events import Done, Event, Loss, Message, Progress, Score, Size, Split, Stage
 from gui.run_model import LOG_LENGTH, RunModel
 from gui.series import DECAY, Series
 
 
-def loss(stage: str, step: int, value: float, *, split: str = "train", kd: float | None = 1.0) -> Loss:
-    return Loss(stage=stage, step=step, tokens=step, mlm=value, kd=kd, total=value / 2, split=split)  # type: ignore[arg-type]
+def loss(
+    stage: str,
+    step: int,
+    value: float,
+    *,
+    split: Split = "train",
+    kd: float | None = 1.0,
+    hidden: float | None = None,
+) -> Loss:
+    return Loss(stage=stage, step=step, tokens=step, mlm=value, kd=kd, total=value / 2, split=split, hidden=hidden)
 
 
 def score(stage: str, step: int, who: str, value: float, **other: Any) -> Score:
@@ -116,6 +124,9 @@ def test_a_stage_that_distils_nothing_has_no_distillation_loss(model: RunModel, 
     feed(loss("adapt", 1, 4.0, kd=None), loss("layers", 1, 4.0))
     assert list(model.loss("train", "mlm").x) == [1, 2]
     assert list(model.loss("train", "kd").x) == [2] and model.loss("train", "kd").breaks == ()
+    assert not len(model.loss("train", "hidden"))
+    feed(loss("layers", 2, 4.0, hidden=0.25))
+    assert (list(model.loss("train", "hidden").x), list(model.loss("train", "hidden").y)) == ([3], [0.25])
 
 
 def test_planned_stages_wait_and_unplanned_ones_show_too(model: RunModel, feed: Callable[..., None]) -> None:

@@ -281,6 +281,35 @@ def test_the_right_end_keeps_the_teachers_own(page: SetupPage) -> None:
     assert page.draft.is_suggested and not page.target.suggest.isEnabled()
 
 
+def test_widths_worth_trying_can_be_taken(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    suggestions = page.target.sliders["hidden_size"].suggestions
+    assert list(suggestions.buttons) == [384, 320, 256, 564, 456, 312]
+    for size, words in ((320, "whole heads"), (312, "as the paper")):
+        suggestions.buttons[size].click()
+        assert page.draft.value("targets.hidden_size") == size and page.draft.faults == ()
+        assert words in suggestions.buttons[size].accessibleName()
+    page.draft.undo()
+    assert suggestions.buttons[320].isChecked()
+    page.draft.set("method.preset", "paper")
+    assert list(suggestions.buttons) == [564, 456, 312]
+    page.teacher.choose("sample")
+    assert not {564, 456, 312} & suggestions.buttons.keys()
+
+
+def test_what_is_left_open_is_shown_as_it_will_be(page: SetupPage) -> None:
+    page.teacher.choose(XLM_R)
+    page.sections["more"].open()
+    shown = find(page, QComboBox, "field-method.hidden_reduction")
+    page.draft.set("method.preset", "paper")
+    assert "(truncate)" in shown.currentText()
+    assert find(page, QLineEdit, "field-schedule.learning_rate").placeholderText() == "default: 5e-05"
+    page.draft.set("method.preset", "balanced")
+    assert "(truncate)" not in shown.currentText() and "(auto)" not in shown.currentText()
+    shown.activated.emit(shown.findData("svd"))
+    assert page.draft.value("method.hidden_reduction") == "svd"
+
+
 def test_a_vocabulary_that_the_text_forbids_stops_the_start(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
     teacher = tmp_path / "teacher"
     shutil.copytree(sample.teacher_folder(), teacher)

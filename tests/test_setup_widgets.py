@@ -12,20 +12,23 @@ from pytestqt.qtbot import QtBot
 
 from core.errors import Fault, InputError
 from core.families import Sizes
-from core.families.heads import resolve_heads
+from core.families.heads import KEEP_NUMBER, resolve_heads
 from core.known_data import KnownData
 from core.recipe import HIDDEN_REDUCTIONS, Schedule, Task
+from core.resolve import Pick
 from core.rules import Choice, Number, Several, Text
+from gui.pages.setup.choice_words import choice_words
 from gui.pages.setup.corpus import fill_menu
 from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.more import more_keys
 from gui.pages.setup.section import merged
-from gui.targets import AXES, nearest, steps, suggest
+from gui.targets import AXES, nearest, paper_widths, steps, suggest, whole_head_widths
 from gui.text import count, plain_tip
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.drop_area import DropArea
 from gui.widgets.elided import ElidedLabel
 from gui.widgets.size_bar import SizeBar
+from gui.widgets.suggested_sizes import SizeGroup
 from gui.widgets.target_slider import TargetSlider
 
 TEACHERS = {
@@ -63,6 +66,24 @@ def test_a_suggestion_is_possible_and_smaller(teacher: Sizes, reduction: str) ->
         assert size in steps(key, teacher, None, reduction) and size < getattr(teacher, AXES[key])
 
 
+def test_widths_worth_trying_are_whole_heads_and_the_papers() -> None:
+    base = TEACHERS["base"]
+    for reduction in ("auto", "per_head", "rotate"):
+        assert whole_head_widths(base, None, reduction) == (384, 320, 256)
+        assert paper_widths(base, None, reduction) == (564, 456, 312)
+        assert suggest(base, reduction)["hidden_size"] == 384
+    for reduction in KEEP_NUMBER:  # twelve heads of half the width are no whole ones
+        assert whole_head_widths(base, None, reduction) == ()
+        assert paper_widths(base, None, reduction) == (564, 456, 312)
+        assert suggest(base, reduction)["hidden_size"] == 456
+    assert whole_head_widths(base, 6, "auto") == (384,) and paper_widths(base, 6, "auto") == ()
+    small = replace(base, hidden=384)
+    assert whole_head_widths(small, None, "auto") == (192, 160, 128) and paper_widths(small, None, "auto") == ()
+    fixed = replace(base, fixed=frozenset(("hidden",)))
+    assert whole_head_widths(fixed, None, "auto") == paper_widths(fixed, None, "auto") == ()
+    assert whole_head_widths(TEACHERS["tiny"], None, "auto") == (2,)
+
+
 def test_the_nearest_is_the_smaller_of_two() -> None:
     assert [nearest(value, (2, 4, 10)) for value in (1, 3, 5, 8, 99)] == [2, 2, 4, 10, 10]
 
@@ -96,6 +117,24 @@ def test_slider_and_field_show_the_same(slider: TargetSlider, qtbot: QtBot) -> N
     assert told.args == [64] and slider.field.value() == 64 and slider.slider.value() == 3
     slider.show_value(24)
     assert (slider.slider.value(), slider.value) == (2, 24)
+
+
+def test_a_size_can_be_taken_from_those_worth_trying(slider: TargetSlider, qtbot: QtBot) -> None:
+    slider.set_steps((12, 24, 64, 96), 96, only=True)
+    slider.show_value(64)
+    slider.suggest([SizeGroup("whole", "Why.", (64, 32)), SizeGroup("paper", "Because.", (24, 64))])
+    buttons = slider.suggestions.buttons
+    assert list(buttons) == [64, 32, 24] and [size for size in buttons if buttons[size].isChecked()] == [64]
+    assert buttons[24].accessibleName() == "Width 24, paper" and buttons[24].toolTip() == "Because."
+    with qtbot.waitSignals([slider.moved, slider.settled]):
+        buttons[24].click()
+    assert slider.value == 24 and buttons[24].isChecked() and not buttons[64].isChecked()
+    buttons[24].click()
+    assert buttons[24].isChecked(), "what is set can't be unset by it"
+    slider.slider.setValue(1)
+    assert not any(button.isChecked() for button in buttons.values())
+    slider.suggest(())
+    assert slider.suggestions.isHidden() and not slider.suggestions.buttons
 
 
 def test_showing_tells_of_nothing(slider: TargetSlider, qtbot: QtBot) -> None:
@@ -303,10 +342,41 @@ def test_a_choice_is_a_list_whose_first_entry_is_the_default(qtbot: QtBot) -> No
     control = FieldControl("method.kd_loss", Choice(("auto", "mse", "kl")), None)
     qtbot.addWidget(control)
     control.show_value("kl", "auto")
-    assert control.editor.currentText() == "kl"
-    with qtbot.waitSignal(control.changed) as told:
-        control.editor.activated.emit(0)
-    assert told.args == [None]
+    assert control.editor.currentText() == "odds of the hidden words (kl)"
+    for index, value in enumerate((None, "auto", "mse")):
+        with qtbot.waitSignal(control.changed) as told:
+            control.editor.activated.emit(index)
+        assert told.args == [value]
+
+
+def test_what_auto_becomes_is_shown_with_its_reason(qtbot: QtBot) -> None:
+    decided = Pick("mse", "The paper says so.")
+    control = FieldControl("method.kd_loss", Choice(("auto", "mse", "kl")), None)
+    qtbot.addWidget(control)
+    control.show_value(None, "auto")
+    assert control.editor.currentText() == "default: automatic (auto)"
+    control.show_value(None, "auto", decided)
+    assert control.editor.currentText() == "default: raw scores of all words (mse)"
+    assert control.editor.toolTip().endswith("The paper says so.")
+    control.show_value("kl", "auto", decided)
+    assert "paper" not in control.editor.toolTip(), "it is the user's own choice now"
+    number = FieldControl("method.rounds", Number(low=1, auto=True), None)
+    qtbot.addWidget(number)
+    number.show_value(None, "auto", Pick(2, "Much goes."))
+    assert (number.editor.placeholderText(), number.editor.text()) == ("default: 2", "")
+    number.show_value(None, "auto", Pick("auto", "Found out."))
+    assert number.editor.placeholderText() == "default: automatic"
+    assert number.editor.toolTip().endswith("Found out.")
+
+
+def test_every_choice_has_plain_words() -> None:
+    for entries in more_keys().values():
+        for key, rule in entries:
+            if isinstance(rule, Choice):
+                words = {choice_words(key, value) for value in rule.allowed}
+                assert len(words) == len(rule.allowed)
+                assert all(choice_words(key, value).endswith(f" ({value})") for value in rule.allowed)
+                assert not words & set(rule.allowed), f"{key} has values without words"
 
 
 def test_every_key_of_the_recipe_has_a_control_and_plain_words(qtbot: QtBot) -> None:
@@ -314,7 +384,7 @@ def test_every_key_of_the_recipe_has_a_control_and_plain_words(qtbot: QtBot) -> 
     assert {f"schedule.{entry.name}" for entry in fields(Schedule)} <= keys
     entries = [entry for group in more_keys().values() for entry in group]
     entries += [(f"tasks.{entry.name}", entry.metadata["rule"]) for entry in fields(Task)]
-    form = FieldForm(entries, lambda key: (None, None), lambda key, value: None, None)
+    form = FieldForm(entries, lambda key: (None, None, None), lambda key, value: None, None)
     qtbot.addWidget(form)
     for key, control in form.controls.items():
         assert control.editor.accessibleName()

@@ -2,129 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from core.compression.layers import cut_layers
 from core.context import Quiet
-from core.distillation.checkpoint import TrainingState, read_about
-from core.distillation.data import Steps, TextData
+from core.distillation.checkpoint import Counters, TrainingState, read_about
+from core.distillation.data import Steps
 from core.distillation.head import fresh_head
+from core.distillation.lesson import Lesson
 from core.distillation.losses import Distance
-from core.distillation.training import Hooks, Lesson, TrainingSettings, optimizer_for, train
+from core.distillation.schedule import TrainingSettings
+from core.distillation.training import optimizer_for, train
 from core.distillation.validation import measure
 from core.errors import InputError, Stopped
-from core.events import Event, Loss
-from core.models import LanguageModel, rebuild, tensors_of
+from core.events import Loss
+from core.models import LanguageModel, tensors_of
 from tests.conftest import build
+from tests.tiny_training import SETTINGS, Recorder, Texts, data_for, distil, hooks, same
 
-SETTINGS = TrainingSettings(
-    stage="layers",
-    steps=6,
-    batch_tokens=64,
-    learning_rate=3e-3,
-    warmup_fraction=0.2,
-    evaluate_every=2,
-    alpha=0.5,
-    seed=5,
-    bfloat16=False,
+LATER_ROUND = (replace(SETTINGS, begin=6, steps=12), Counters(step=6, tokens=100))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "counters"),
+    [
+        pytest.param("mse", SETTINGS, Counters(), id="mse"),
+        pytest.param("kl", SETTINGS, Counters(), id="kl"),
+        pytest.param("kl", replace(SETTINGS, hidden_weight=0.7), Counters(), id="hidden states"),
+        pytest.param("kl", *LATER_ROUND, id="a later round"),
+        pytest.param("kl", replace(SETTINGS, learning_rate=0.3, patience=1, steps=40), Counters(), id="patience"),
+    ],
 )
+def test_stopped_anywhere_it_goes_on_to_the_same_bytes(
+    kind: str, settings: TrainingSettings, counters: Counters, tmp_path: Path
+) -> None:
+    def run(ctx: Recorder, folder: Path | None = None, resume: bool = False) -> LanguageModel:
+        return distil(kind, ctx, folder, resume, settings=settings, counters=replace(counters))
 
-
-@dataclass(frozen=True)
-class Texts:
-    rows: list[np.ndarray]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return np.array([len(row) for row in self.rows])
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.rows[index]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-def texts(count: int, seed: int) -> Texts:
-    """Sentences with a rule to learn: every word is followed by the next number."""
-    draw = np.random.default_rng(seed)
-    return Texts(
-        [np.array([2, *(5 + (draw.integers(40) + np.arange(draw.integers(4, 12))) % 40), 3]) for _ in range(count)]
-    )
-
-
-def data_for(lm: LanguageModel, micro_tokens: int = 1000) -> TextData:
-    return TextData(texts(40, 1), texts(10, 2), lm.tokenizer, 5, micro_tokens)  # type: ignore[arg-type]
-
-
-class Recorder(Quiet):
-    """Keeps events; stops at the given call of `check`."""
-
-    def __init__(self, stop_at: int | None = None) -> None:
-        self.events: list[Event] = []
-        self.checks = 0
-        self.stop_at = stop_at
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def check(self) -> None:
-        self.checks += 1
-        if self.checks == self.stop_at:
-            raise Stopped
-
-
-def hooks(folder: Path | None = None) -> Hooks:
-    def save(state: TrainingState) -> None:
-        if folder is not None:
-            state.save(folder, {"stage": "layers"})
-
-    return Hooks(save=save, due=lambda: False, probe=lambda step, lm: [], clock=lambda: 0.0)
-
-
-def distil(
-    kind: str = "mse",
-    ctx: Quiet | None = None,
-    folder: Path | None = None,
-    resume: bool = False,
-    micro_tokens: int = 1000,
-    settings: TrainingSettings = SETTINGS,
-    dropout: bool = True,
-) -> LanguageModel:
-    teacher = build("bert", tied=True)
-    student = cut_layers(teacher, [0, 2])
-    if not dropout:
-        for key in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            setattr(student.model.config, key, 0.0)
-        student = rebuild(student, student.sizes, tensors_of(student))
-    state = TrainingState(student, optimizer_for(student))
-    if resume:
-        assert folder is not None
-        state.load(folder)
-    lesson = Lesson(teacher, Distance(teacher, kind, 1.0))
-    return train(state, data_for(teacher, micro_tokens), lesson, settings, ctx or Quiet(), hooks(folder))
-
-
-def same(a: LanguageModel, b: LanguageModel) -> bool:
-    return all(torch.equal(tensor, tensors_of(b)[name]) for name, tensor in tensors_of(a).items())
-
-
-@pytest.mark.parametrize("kind", ["mse", "kl"])
-def test_stopped_anywhere_it_goes_on_to_the_same_bytes(kind: str, tmp_path: Path) -> None:
     whole = Recorder()
-    wanted = distil(kind, whole)
+    wanted = run(whole)
     for stop_at in range(1, whole.checks, 5):
         folder = tmp_path / str(stop_at)
         folder.mkdir()
         first, second = Recorder(stop_at), Recorder()
         with pytest.raises(Stopped):
-            distil(kind, first, folder)
-        assert same(distil(kind, second, folder, resume=True), wanted)
+            run(first, folder)
+        assert same(run(second, folder, resume=True), wanted)
         assert [*first.events, *second.events] == whole.events
         assert read_about(folder) == {"stage": "layers"}
 
@@ -183,13 +111,89 @@ def test_a_loss_that_is_no_number_stops_the_training_with_a_hint() -> None:
     assert "learning_rate" in caught.value.faults[0].hint
 
 
-def test_rates_rise_then_fall_to_nothing() -> None:
-    settings = replace(SETTINGS, steps=100, warmup_fraction=0.1, learning_rate=1.0)
-    rates = [settings.rate(step) for step in range(101)]
-    assert max(rates) == rates[10] == 1.0
-    assert rates[:10] == sorted(rates[:10]) and rates[0] > 0
-    assert rates[10:] == sorted(rates[10:], reverse=True) and rates[100] == 0
-    assert replace(settings, warmup_fraction=0.0).rate(0) == 1.0
+def test_it_ends_after_so_many_validations_without_a_better_loss() -> None:
+    settings = replace(SETTINGS, learning_rate=0.3, steps=40)
+    for patience in (1, 3):
+        ctx = Recorder()
+        distil("kl", ctx, settings=replace(settings, patience=patience))
+        totals = [event.total for event in ctx.losses("validation")]
+        best = totals.index(min(totals))
+        assert len(totals) == best + 1 + patience < 21
+        assert ctx.losses("train")[-1].step == settings.interval * (best + patience)
+    endless = Recorder()
+    distil("kl", endless, settings=settings)
+    assert len(endless.losses("validation")) == 21
+
+
+def test_patience_starts_anew_with_each_better_loss() -> None:
+    ctx = Recorder()
+    settings = replace(SETTINGS, steps=60, evaluate_every=1, learning_rate=1e-2, patience=4)
+    distil("kl", ctx, settings=settings)
+    totals = [event.total for event in ctx.losses("validation")]
+    worse = [total >= min(totals[:place]) for place, total in enumerate(totals) if place]
+    streaks = "".join("w" if is_worse else "b" for is_worse in worse).split("b")
+    assert sum(map(len, streaks)) > settings.patience  # more in all than patience, and yet it went on
+    assert max(map(len, streaks[:-1])) < settings.patience
+
+
+def test_a_round_after_one_that_ended_early_begins_at_its_own_first_step() -> None:
+    settings, counters = LATER_ROUND
+    on_time, early = Recorder(), Recorder()
+    wanted = distil("kl", on_time, settings=settings, counters=replace(counters))
+    assert same(distil("kl", early, settings=settings, counters=replace(counters, step=2)), wanted)
+    assert early.events == on_time.events
+    assert on_time.losses("validation")[0].step == 6
+
+
+def test_a_checkpoint_from_before_rounds_is_taken_up(tmp_path: Path) -> None:
+    whole = Recorder()
+    wanted = distil("kl", whole)
+    with pytest.raises(Stopped):
+        distil("kl", Recorder(whole.checks - 2), tmp_path)
+    path = tmp_path / "tensors.safetensors"
+    older = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("step/")}
+    save_file(older, path)
+    assert same(distil("kl", Quiet(), tmp_path, resume=True), wanted)
+
+
+def test_without_dropout_a_model_that_has_it_learns_like_one_that_has_none() -> None:
+    off = replace(SETTINGS, dropout=False)
+    wanted = distil("kl", dropout=False, settings=SETTINGS)
+    assert same(distil("kl", settings=off), wanted)
+    assert same(distil("kl", settings=off, dropout=False), wanted)
+    assert not same(distil("kl"), wanted)
+
+
+@pytest.mark.parametrize("kind", ["mse", "kl"])
+def test_the_total_is_the_weighted_sum_of_three_terms(kind: str) -> None:
+    ctx = Recorder()
+    distil(kind, ctx, settings=replace(SETTINGS, alpha=0.3, hidden_weight=0.7))
+    for event in (*ctx.losses("train"), *ctx.losses("validation")):
+        assert event.kd is not None and event.hidden is not None and event.hidden > 0
+        assert event.total == pytest.approx(0.3 * event.mlm + 0.7 * event.kd + 0.7 * event.hidden)
+
+
+def test_without_a_weight_hidden_states_are_left_alone() -> None:
+    ctx = Recorder()
+    distil("kl", ctx)
+    assert all(event.hidden is None for event in ctx.events if isinstance(event, Loss))
+
+
+def test_the_map_of_hidden_states_learns_too() -> None:
+    ctx, settings = Recorder(), replace(SETTINGS, hidden_weight=1.0, steps=30, alpha=0.0)
+    teacher = build("bert", tied=True)
+    student = build("bert", tied=True)
+    with torch.no_grad():  # a student whose states are the teacher's, shuffled and stretched: only the map can help
+        norm = student.model.bert.encoder.layer[-1].output.LayerNorm
+        norm.weight *= 2
+    state = TrainingState(student, optimizer_for(student))
+    lesson = Lesson(teacher, Distance(teacher, "kl", 1.0))
+    batches = Steps(data_for(teacher), settings.stage, settings.batch_tokens)[0]
+    start = lesson.hidden_map(student, batches, Quiet())[0]
+    train(state, data_for(teacher), lesson, settings, ctx, hooks())
+    assert state.hidden_map is not None and not torch.equal(state.hidden_map.detach(), start)
+    found = [event.hidden or 0.0 for event in ctx.losses("validation")]
+    assert min(found) < found[0]
 
 
 def test_steps_are_a_pure_function_of_their_number() -> None:
@@ -213,8 +217,9 @@ def test_measuring_leaves_the_model_in_its_mode() -> None:
     assert lm.model.training
     lm.model.eval()
     assert measure(lm, batches, Quiet()) == found
-    teacher = Distance(lm, "kl", 1.0)
-    assert measure(lm, batches, Quiet(), teacher=lm, distance=teacher).kd == pytest.approx(0, abs=1e-6)
+    lesson = Lesson(lm, Distance(lm, "kl", 1.0))
+    assert measure(lm, batches, Quiet(), lesson=lesson).kd == pytest.approx(0, abs=1e-6)
+    assert measure(lm, batches, Quiet(), lesson=lesson).hidden is None
 
 
 @pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "distilbert"])

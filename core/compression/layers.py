@@ -1,4 +1,7 @@
-"""Depth: which layers a student takes over from its teacher, and taking them."""
+"""Depth: which layers a student takes over from its teacher by a fixed pattern, and taking them.
+
+`core.compression.measured_layers` chooses by what is measured instead.
+"""
 
 from __future__ import annotations
 
@@ -67,14 +70,29 @@ def select_layers(n: int, k: int, how: str, seed: int) -> list[int]:
             f"method.layer_selection is {how!r}, which doesn't exist.",
             hint=f"Choose one of: {', '.join(LAYER_SELECTIONS)}.",
         )
+    check_count(n, k)
+    return LAYER_SELECTIONS[how](n, k, seed)
+
+
+def check_count(n: int, k: int) -> None:
+    """Refuse to keep k layers of n where that can't be.
+
+    Raises:
+        InputError: k is not in 1 … n.
+    """
     if not 1 <= k <= n:
         raise InputError(
             f"targets.layers is {k}, but the teacher has {n}.",
             hint=f"Choose 1 to {n}; the nearest is {min(max(k, 1), n)}.",
         )
-    return LAYER_SELECTIONS[how](n, k, seed)
 
 
-def cut_layers(lm: LanguageModel, keep: Sequence[int]) -> LanguageModel:
-    """A model of only these layers of `lm`, in this order, everything else the same; `lm` stays as it is."""
-    return cut(lm, replace(lm.sizes, layers=len(keep)), {}, layers=keep)
+def cut_layers(lm: LanguageModel, keep: Sequence[int], *, share: bool = False) -> LanguageModel:
+    """A model of only these layers of `lm`, in this order, everything else the same; `lm` stays as it is.
+
+    Args:
+        lm: the model to cut.
+        keep: its layers that the new model consists of.
+        share: use the tensors in both models; then neither may be trained.
+    """
+    return cut(lm, replace(lm.sizes, layers=len(keep)), {}, layers=keep, share=share)

@@ -15,6 +15,9 @@ from core.models import LanguageModel, tensors_of
 
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_UPDATES = "step"
+"""AdamW's own count of a parameter's updates: a later round's optimiser begins anew while the stage counts on."""
+_MAP = "hidden map"
 
 
 @dataclass(slots=True)
@@ -31,6 +34,14 @@ class Counters:
     best_loss: float = float("inf")
     """Lowest validation total so far."""
     best_mlm: float = float("inf")
+    stale: int = 0
+    """Validations since the lowest one."""
+    hidden_scale: float = 1.0
+    """Of the distance between hidden states, see `core.distillation.losses.hidden_state_sum`."""
+
+    def next_round(self) -> Counters:
+        """The counters with which a smaller model goes on: steps and tokens count on, the best starts anew."""
+        return Counters(self.step, self.tokens, self.timed_tokens, self.timed_seconds)
 
 
 @dataclass(slots=True)
@@ -41,6 +52,19 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     counters: Counters = field(default_factory=Counters)
     best: dict[str, Tensor] = field(default_factory=dict)
+    hidden_map: torch.nn.Parameter | None = None
+    """Carries hidden states into the teacher's space, shape (hidden, teacher's hidden); learns beside the model."""
+
+    @property
+    def learning(self) -> list[torch.nn.Parameter]:
+        """All that the optimiser changes."""
+        return [parameter for _, parameter in self._named()]
+
+    def begin_hidden_map(self, start: Tensor, scale: float) -> None:
+        """Let a map of hidden states learn from here on; `scale` as in `Counters`."""
+        self.hidden_map = torch.nn.Parameter(start.to(self.lm.model.device))
+        self.optimizer.add_param_group({"params": [self.hidden_map]})
+        self.counters.hidden_scale = scale
 
     def keep_best(self) -> None:
         """Remember the weights as they are now."""
@@ -51,7 +75,7 @@ class TrainingState:
         tensors: dict[str, Tensor] = {}
         for name, parameter in self._named():
             tensors[f"model/{name}"] = parameter.detach()
-            for moment in _MOMENTS if parameter in self.optimizer.state else ():
+            for moment in (*_MOMENTS, _UPDATES) if parameter in self.optimizer.state else ():
                 tensors[f"{moment}/{name}"] = self.optimizer.state[parameter][moment]
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, folder / _TENSORS)
@@ -62,20 +86,24 @@ class TrainingState:
         """Take up the state that `save` wrote."""
         tensors = load_file(folder / _TENSORS)
         self.counters = Counters(**json.loads((folder / _STATE).read_text(encoding="utf-8"))["counters"])
+        if f"model/{_MAP}" in tensors:
+            self.begin_hidden_map(tensors[f"model/{_MAP}"], self.counters.hidden_scale)
         with torch.no_grad():
             for name, parameter in self._named():
                 parameter.copy_(tensors[f"model/{name}"])
                 # One that no loss reaches, such as the second bias of an untied head, has no moments.
                 if f"{_MOMENTS[0]}/{name}" in tensors:
                     self.optimizer.state[parameter] = {
-                        "step": torch.tensor(float(self.counters.step)),
+                        # An older checkpoint lacks it; then it was a first round's, where it equals the stage's count.
+                        _UPDATES: tensors.get(f"{_UPDATES}/{name}", torch.tensor(float(self.counters.step))).clone(),
                         **{moment: tensors[f"{moment}/{name}"].clone().to(parameter.device) for moment in _MOMENTS},
                     }
         best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
         self.best = {name: tensor.clone() for name, tensor in best.items()}
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
-        return list(self.lm.model.named_parameters())
+        extra = [(_MAP, self.hidden_map)] if self.hidden_map is not None else []
+        return [*self.lm.model.named_parameters(), *extra]
 
 
 def read_about(folder: Path) -> dict[str, Any]:

@@ -52,6 +52,21 @@ def logit_square_sum(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     return (student_logits.float() - teacher_logits.float()).square().mean(dim=-1).sum()
 
 
+def hidden_state_sum(student: Tensor, teacher: Tensor, scale: float) -> Tensor:
+    """Squared distance of hidden states, summed over tokens (TinyBERT, arXiv:1909.10351, equation 8).
+
+    Args:
+        student: carried into the teacher's space, shape (tokens, hidden).
+        teacher: shape (tokens, hidden).
+        scale: mean squared distance of the teacher's states from their mean, which makes a token's share free of
+            scale: 1 is what the mean would give.
+
+    Returns:
+        Scalar float32.
+    """
+    return (student - teacher).square().sum() / scale
+
+
 class GramSquares:
     """The sum of `logit_square_sum` over all places of a step, without logits.
 

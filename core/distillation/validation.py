@@ -11,7 +11,8 @@ from torch import Tensor
 
 from core.context import Context
 from core.corpus.batches import MaskedBatch
-from core.distillation.losses import Distance
+from core.distillation.lesson import Lesson, real_places
+from core.distillation.losses import hidden_state_sum
 from core.errors import InputError
 from core.models import LanguageModel
 
@@ -22,6 +23,7 @@ class Measured:
 
     mlm: float
     kd: float | None
+    hidden: float | None
     accuracy: float
     tokens: int
 
@@ -31,28 +33,31 @@ def measure(
     batches: Sequence[MaskedBatch],
     ctx: Context,
     *,
-    teacher: LanguageModel | None = None,
-    distance: Distance | None = None,
+    lesson: Lesson | None = None,
+    hidden_map: Tensor | None = None,
+    scale: float = 1.0,
 ) -> Measured:
-    """Masked-language loss and accuracy, and the distance from a teacher where one is given.
+    """Masked-language loss and accuracy, and the distances from a teacher where one is given.
 
     Args:
         lm: the model; measured in evaluation mode, on the device it is on.
         batches: masked validation texts.
         ctx: asked between batches whether to go on.
-        teacher, distance: what is distilled from; both or neither.
+        lesson: what is distilled from.
+        hidden_map: carries the model's hidden states into the teacher's space; None: these aren't compared.
+        scale: of that distance, see `hidden_state_sum`.
 
     Raises:
         InputError: nothing is masked in any batch.
     """
     training, device = lm.model.training, lm.model.device
     lm.model.eval()
-    mlm = kd = correct = 0.0
+    mlm = kd = far = correct = 0.0
     places = tokens = kd_places = 0
     try:
         with torch.no_grad():
-            if distance is not None:
-                distance.begin(lm, sum(batch.tokens for batch in batches))
+            if lesson is not None:
+                lesson.distance.begin(lm, sum(batch.tokens for batch in batches))
             for batch in batches:
                 ctx.check()
                 batch = batch.to(device)
@@ -62,11 +67,14 @@ def measure(
                 correct += (logits.argmax(dim=-1) == batch.labels).sum().item()
                 places += len(batch.labels)
                 tokens += batch.tokens
-                if distance is not None and teacher is not None:
-                    where = looked_at(batch, distance)
-                    others = teacher.head_features(hidden_at(teacher, batch)[where])
-                    kd += distance.sum(lm, lm.head_features(hidden[where]), others).item()
+                if lesson is not None:
+                    where = lesson.places(batch)
+                    answer = lesson.answer(batch, hidden=hidden_map is not None)
+                    kd += lesson.distance.sum(lm, lm.head_features(hidden[where]), answer["features"]).item()
                     kd_places += len(where)
+                    if hidden_map is not None:
+                        real = hidden.index_select(0, real_places(batch))
+                        far += hidden_state_sum(real @ hidden_map, answer["hidden"], scale).item()
     finally:
         lm.model.train(training)
     if not places:
@@ -74,16 +82,15 @@ def measure(
             f"The validation texts hold no token that the teacher knows ({tokens:,} special and unknown ones).",
             hint="Give more text, or choose a teacher that knows the script of corpus.sources.",
         )
-    return Measured(mlm / places, kd / kd_places if distance is not None else None, 100 * correct / places, tokens)
+    return Measured(
+        mlm / places,
+        kd / kd_places if lesson is not None else None,
+        far / tokens if hidden_map is not None else None,
+        100 * correct / places,
+        tokens,
+    )
 
 
 def hidden_at(lm: LanguageModel, batch: MaskedBatch) -> Tensor:
     """The last hidden state of every place, shape (batch * seq, hidden)."""
     return lm.hidden_states(batch.input_ids, batch.attention_mask).flatten(0, 1)
-
-
-def looked_at(batch: MaskedBatch, distance: Distance) -> Tensor:
-    """The places that a distance is taken at, as indices into batch * seq."""
-    if distance.everywhere:
-        return batch.attention_mask.flatten().nonzero()[:, 0]
-    return batch.positions

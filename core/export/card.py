@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.export.versions import monoglot_version
-from core.recipe import Recipe
+from core.recipe import Method, Recipe, Schedule
 from core.teachers import known_teacher
 from core.wording import MISSING, clean, last_name, mean_sd, megabytes, metric, number, parameters, seeds, stage
 
@@ -162,12 +162,28 @@ def _making(recipe: Recipe, results: Mapping[str, Any]) -> str:
     return (
         "## How it was made\n\n"
         + table
-        + f"Preset {method.preset}; layers: {_word(method.layer_selection)}; hidden size: "
-        f"{_word(method.hidden_reduction)}; vocabulary {method.vocabulary_order}; distillation loss: "
-        f"{_word(method.kd_loss)}, weight of the masked-language loss {method.alpha:g}; "
-        f"{schedule.distil_steps:,} steps a distillation of {schedule.batch_tokens:,} tokens each; "
-        f"seed {recipe.seed}. Text: {sources}."
+        + f"Preset {method.preset}; layers: {_word(method.layer_selection)}; feed-forward units: "
+        f"{_word(method.feed_forward_score)}; hidden size: {_word(method.hidden_reduction)}{_rounds(method.rounds)}; "
+        f"vocabulary {method.vocabulary_order}; distillation loss: {_word(method.kd_loss)}, weight of the "
+        f"masked-language loss {method.alpha:g}{_hidden_states(method.hidden_weight)}; "
+        f"{_distillations(method, schedule)}; seed {recipe.seed}. Text: {sources}."
     )
+
+
+def _rounds(rounds: int | str) -> str:
+    return f", in {rounds} rounds" if isinstance(rounds, int) and rounds > 1 else ""
+
+
+def _hidden_states(weight: float | str) -> str:
+    return f", of the hidden states' distance {weight:g}" if isinstance(weight, float) and weight else ""
+
+
+def _distillations(method: Method, schedule: Schedule) -> str:
+    steps, tokens = schedule.distil_steps, f"steps of {schedule.batch_tokens:,} tokens"
+    if method.distil_after == "all":
+        return f"one distillation after all cuts, {2 * steps:,} {tokens}"
+    second = " from the model before that cut" if method.distil_from == "previous" else ""
+    return f"a distillation after the layers and one after the width{second}, {steps:,} {tokens} each"
 
 
 def _word(choice: str) -> str:

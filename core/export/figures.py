@@ -33,6 +33,7 @@ def figures(events: Iterable[Event], results: Mapping[str, Any] | None) -> list[
     plots = [
         _loss_plot("Masked-language loss", "mlm", "--mlm", losses, place),
         _loss_plot("Distance from the teacher (distillation loss)", "kd", "--kd", losses, place),
+        _loss_plot("Distance of the hidden states", "hidden", "--hidden", losses, place),
         _size_plot([event for event in events if isinstance(event, Size)], results),
     ]
     plots += [_score_plot(task, scores, place) for task in dict.fromkeys(score.task for score in scores)]

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from core import recipe as recipes
 from core.errors import InputError
 from core.export.figures import figures
 from core.export.style import STYLE
@@ -42,9 +43,10 @@ def write_report(folder: RunFolder) -> Path:
     """
     if not folder.recipe.is_file():
         raise InputError(f"There is no run in {folder.path}.", hint="Give the folder that holds recipe.toml.")
-    recipe = folder.read_recipe()
+    text = recipes.read(folder.recipe)
+    recipe = recipes.parse(text, origin=str(folder.recipe))
     results = folder.read_results() if folder.results.is_file() else None
-    page = _page(recipe, results, folder)
+    page = _page(recipe, recipes.reasons_in(text), results, folder)
     try:
         write_atomic(folder.report, page.encode("utf-8", "replace"))
     except OSError as error:
@@ -54,7 +56,7 @@ def write_report(folder: RunFolder) -> Path:
     return folder.report
 
 
-def _page(recipe: Recipe, results: Mapping[str, Any] | None, folder: RunFolder) -> str:
+def _page(recipe: Recipe, reasons: Mapping[str, str], results: Mapping[str, Any] | None, folder: RunFolder) -> str:
     parts = [f"<h1>{_user(recipe.name)}</h1>", _subtitle(recipe), "" if results else _state(folder.read_status())]
     if results is not None:
         parts += [_facts(results), _comparison(results), _tasks(results)]
@@ -62,7 +64,7 @@ def _page(recipe: Recipe, results: Mapping[str, Any] | None, folder: RunFolder) 
     if results is not None:
         parts += [_stages(results), _throughput(results)]
     parts += [_vocabulary(folder.read_stage("vocabulary"))]
-    parts += [_settings(recipe), _making(recipe)]
+    parts += [_settings(recipe, reasons), _making(recipe)]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -201,9 +203,9 @@ def _throughput(results: Mapping[str, Any]) -> str:
     return f"<h2>Speed</h2>{_table(('', ''), rows)}" if rows else ""
 
 
-def _settings(recipe: Recipe) -> str:
-    rows = [(key, _shown(value)) for key, value in settings(recipe).items() if value is not None]
-    return f"<h2>Settings</h2>{_table(('Key in the recipe', 'Value'), rows, words=2)}"
+def _settings(recipe: Recipe, reasons: Mapping[str, str]) -> str:
+    rows = [(key, _shown(value), reasons.get(key, "")) for key, value in settings(recipe).items() if value is not None]
+    return f"<h2>Settings</h2>{_table(('Key in the recipe', 'Value', 'Why, where it was left open'), rows, words=3)}"
 
 
 def _shown(value: Any) -> str:
@@ -213,12 +215,14 @@ def _shown(value: Any) -> str:
 def _making(recipe: Recipe) -> str:
     found = versions()
     named = ", ".join(f"{name} {version}" for name, version in found.items())
+    weight = recipe.method.hidden_weight
+    states = f", and how it sees each token inside (weight {weight:g})" if isinstance(weight, float) and weight else ""
     return (
         "<h2>How it was made</h2>"
         "<p>Stages in order: those of the table above. Each cut is made up for by training: the student "
         f"learns masked-language modelling (weight {recipe.method.alpha:g}) and its teacher's answers "
-        f"(weight {1 - recipe.method.alpha:g}). The method is that of Gurgurov, Gregor, van Genabith and Ostermann, "
-        "<cite>On Multilingual Encoder Language Model Compression for Low-Resource Languages</cite>, "
+        f"(weight {1 - recipe.method.alpha:g}){states}. The method is that of Gurgurov, Gregor, van Genabith and "
+        "Ostermann, <cite>On Multilingual Encoder Language Model Compression for Low-Resource Languages</cite>, "
         f'<a href="{_PAPER}">arXiv 2505.16956</a>.</p>'
         f'<p class="grey">Page written with {_text(named)}.</p>'
     )

@@ -4,21 +4,21 @@ STYLE = """
 :root {
   --page: #ffffff; --card: #f5f6f8; --rule: #d5d9de; --text: #1d2329; --grey: #58616b; --accent: #1f5f99;
   --warn-page: #fff4dc; --warn-text: #6b4700;
-  --teacher: #5b7a99; --student: #e69f00; --mlm: #0072b2; --kd: #009e73; --validation: #d55e00;
+  --teacher: #5b7a99; --student: #e69f00; --mlm: #0072b2; --kd: #009e73; --hidden: #7b4fa3; --validation: #d55e00;
   --embeddings: #56b4e9; --attention: #cc79a7; --feed-forward: #f0e442; --head: #8a939c;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #15191d; --card: #1f252b; --rule: #3a434c; --text: #e8ebee; --grey: #a7b0b9; --accent: #7db8ee;
     --warn-page: #3a2e10; --warn-text: #ffdc8a;
-    --teacher: #8fabc7; --mlm: #4ba3dd; --kd: #2fc797; --validation: #f08a3c;
+    --teacher: #8fabc7; --mlm: #4ba3dd; --kd: #2fc797; --hidden: #b48be0; --validation: #f08a3c;
   }
 }
 @media print {
   :root {
     --page: #ffffff; --card: #ffffff; --rule: #bbbbbb; --text: #000000; --grey: #444444; --accent: #000000;
     --warn-page: #ffffff; --warn-text: #000000;
-    --teacher: #5b7a99; --mlm: #0072b2; --kd: #009e73; --validation: #d55e00;
+    --teacher: #5b7a99; --mlm: #0072b2; --kd: #009e73; --hidden: #7b4fa3; --validation: #d55e00;
   }
   body { max-width: none; }
   figure, table { break-inside: avoid; }

@@ -95,8 +95,11 @@ class Family:
     attention_output: str
     feed_forward_in: str
     feed_forward_out: str
+    embedding_norm: str | None
+    attention_norm: str | None
     feed_forward_norm: str | None
-    """The LayerNorm that closes a layer's feed-forward block, its residual added; None where layers end without one."""
+    """The LayerNorms that close the embeddings and a layer's two blocks, their residuals added (post-LN); None where
+    blocks end without one."""
     transform: tuple[str, ...]
     """The head's modules that carry parameters from hidden state to decoder, in order: dense, LayerNorm."""
     decoder: str

@@ -36,6 +36,26 @@ class NumberAxis(pg.AxisItem):
         return [self._write(value * scale, spacing * scale) if value <= self.end else "" for value in values]
 
 
+class SecondAxis(NumberAxis):
+    """An axis on the right for curves that are drawn larger or smaller than they are: it writes what they are."""
+
+    def __init__(self, title: str, write: Callable[[float, float], str]) -> None:
+        super().__init__("right", title, self._unscaled)
+        self._plain = write
+        self.factor = 1.0
+        """How many times larger than they are its curves are drawn."""
+
+    def set_factor(self, factor: float) -> None:
+        """Say how many times larger than they are the curves are drawn."""
+        if factor != self.factor:
+            self.factor = factor
+            self.picture = None  # the ticks stay where they are, only their words change
+            self.update()
+
+    def _unscaled(self, value: float, spacing: float) -> str:
+        return self._plain(value / self.factor, spacing / self.factor)
+
+
 def steps(value: float, _: float) -> str:
     """Training steps: 20,000."""
     return count(round(value)) if abs(value - round(value)) < 1e-6 and value >= 0 else ""

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from gui.plots.axes import NumberAxis
+from gui.plots.axes import NumberAxis, SecondAxis
 from gui.plots.curve import Curve, Drawing
 from gui.plots.labels import EndLabels, Notes, Spans, small_font
 from gui.theme import SIZE, theme
@@ -34,9 +34,12 @@ class Canvas(pg.PlotWidget):
     log_asked = Signal()
     enlarge_asked = Signal()
 
-    def __init__(self, x_axis: NumberAxis, y_axis: NumberAxis, parent: QWidget | None = None) -> None:
-        super().__init__(parent, axisItems={"bottom": x_axis, "left": y_axis}, enableMenu=False)
-        self._x_axis = x_axis
+    def __init__(
+        self, x_axis: NumberAxis, y_axis: NumberAxis, parent: QWidget | None = None, second: SecondAxis | None = None
+    ) -> None:
+        axes = {"bottom": x_axis, "left": y_axis} | ({} if second is None else {"right": second})
+        super().__init__(parent, axisItems=axes, enableMenu=False)
+        self._x_axis, self._second = x_axis, second
         self._drawing = Drawing()
         self._items: dict[str, pg.PlotDataItem] = {}
         self._hidden: frozenset[str] = frozenset()
@@ -60,6 +63,8 @@ class Canvas(pg.PlotWidget):
         self._spans, self._ends, self._notes = Spans(item), EndLabels(item), Notes(item)
         theme().changed.connect(self._recolor)
         self._recolor()
+        if second is not None:
+            self.showAxis("right", False)
 
     @property
     def drawing(self) -> Drawing:
@@ -84,6 +89,9 @@ class Canvas(pg.PlotWidget):
         for curve in drawing.curves:
             self._draw_curve(curve)
         self._spans.show(drawing.spans)
+        if self._second is not None:
+            self._second.set_factor(drawing.second or 1.0)
+            self.showAxis("right", drawing.second is not None)
         self.getAxis("bottom").setTicks(None if drawing.ticks is None else [list(drawing.ticks)])
         self._fit_unless_zoomed()
         self._place_texts()
@@ -318,13 +326,14 @@ class Canvas(pg.PlotWidget):
     def _recolor(self) -> None:
         colors = theme().colors
         self.setBackground(colors.card)
-        for side in ("bottom", "left"):
-            axis = self.getAxis(side)
+        for axis in [self.getAxis("bottom"), self.getAxis("left"), *([self._second] if self._second else [])]:
             axis.setPen(pg.mkPen(colors.grey))
             axis.setTextPen(pg.mkPen(colors.grey))
             axis.setStyle(tickFont=small_font())
             axis.setLabel(axis.labelText, color=colors.grey, **{"font-size": f"{SIZE.small}px"})
         self.getPlotItem().showGrid(x=True, y=True, alpha=0.12)
+        if self._second is not None:
+            self._second.setGrid(False)  # it has the left one's ticks
         self._line.setPen(pg.mkPen(colors.grey, width=1))
         for curve in self._drawing.curves:
             self._style(self._items[curve.name], curve)

@@ -39,7 +39,7 @@ class Curve:
     told: bool = True
     """Whether the cross-hair and the table tell its values; a smoothed line's own are not measured."""
     measured: Values | None = None
-    """What to tell instead of y, where y is stacked on other values."""
+    """What to tell instead of y, where y is stacked on other values or drawn for the second axis."""
 
     @property
     def values(self) -> Values:
@@ -103,3 +103,5 @@ class Drawing:
     """Beyond it the x axis has no numbers; None: to its end."""
     from_zero: bool = False
     """Whether the y axis starts at zero."""
+    second: float | None = None
+    """How many times larger than they are the second axis' curves are drawn; None: there are none."""

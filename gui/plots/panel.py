@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.icons import icon
-from gui.plots.axes import NumberAxis
+from gui.plots.axes import NumberAxis, SecondAxis
 from gui.plots.canvas import Canvas
 from gui.plots.curve import Curve, Drawing
 from gui.plots.export import save_csv, save_png, save_svg
@@ -48,6 +48,7 @@ class PlotPanel(QFrame):
         place: Callable[[float], str],
         value: Callable[[float], str],
         log_y: bool = False,
+        second: SecondAxis | None = None,
     ) -> None:
         """Make it.
 
@@ -59,11 +60,12 @@ class PlotPanel(QFrame):
             parent: Qt's.
             place, value: a place on the x axis and a value of a curve in words, for the cross-hair.
             log_y: whether a logarithmic y axis makes sense.
+            second: the axis on the right, which shows where a drawing has curves of its own.
         """
         super().__init__(parent)
         set_role(self, "card")
         self._title, self._place, self._value = title, place, value
-        self.canvas = Canvas(x_axis, y_axis, self)
+        self.canvas = Canvas(x_axis, y_axis, self, second)
         self.canvas.setObjectName(name)
         self.canvas.setAccessibleName(title)
         self.canvas.setAccessibleDescription(description)

@@ -12,6 +12,7 @@ from gui.targets import nearest
 from gui.text import count
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
+from gui.widgets.suggested_sizes import SizeGroup, SuggestedSizes
 
 
 class TargetSlider(QWidget):
@@ -37,6 +38,7 @@ class TargetSlider(QWidget):
         self.field = _StepField(self)
         self._end = QLabel(self)
         set_role(self._end, "small")
+        self.suggestions = SuggestedSizes(words, self)
         label.setToolTip(tooltip)
         spoken = f"{words} ({term})"
         self.slider.setAccessibleName(spoken)
@@ -52,6 +54,7 @@ class TargetSlider(QWidget):
         row.addWidget(self.slider, 0, 1, 2, 1)
         row.addWidget(self.field, 0, 2, 2, 1)
         row.addWidget(self._end, 0, 3, 2, 1)
+        row.addWidget(self.suggestions, 2, 0, 1, 4)
         row.setColumnMinimumWidth(0, 128)
         row.setColumnMinimumWidth(3, 64)
         row.setColumnStretch(1, 1)
@@ -60,6 +63,7 @@ class TargetSlider(QWidget):
         self.slider.sliderReleased.connect(self.settled)
         self.field.valueChanged.connect(self._on_field)
         self.field.editingFinished.connect(self.settled)
+        self.suggestions.chosen.connect(self._on_suggestion)
         self.clear()
 
     @property
@@ -72,6 +76,7 @@ class TargetSlider(QWidget):
         self.lock("")
         self.set_steps((0,), 0, only=True)
         self.field.setSpecialValueText("–")
+        self.suggest(())
         self.setEnabled(False)
         self._end.setText("")
 
@@ -99,6 +104,11 @@ class TargetSlider(QWidget):
             widget.blockSignals(False)
         self._end.setText(self.tr("of {}").format(count(own)))
 
+    def suggest(self, groups: Sequence[SizeGroup]) -> None:
+        """Offer these sizes below the slider; none: it stands alone."""
+        self.suggestions.set_groups(groups)
+        self.suggestions.show_value(self.value)
+
     def lock(self, reason: str) -> None:
         """Say why this size can't be set; empty: it can."""
         self.setEnabled(not reason)
@@ -122,6 +132,11 @@ class TargetSlider(QWidget):
             self.slider.setValue(position)
         for widget in (self.slider, self.field):
             widget.blockSignals(False)
+        self.suggestions.show_value(shown)
+
+    def _on_suggestion(self, size: int) -> None:
+        self._tell(size)
+        self.settled.emit()
 
     def _on_slider(self, position: int) -> None:
         self._tell(self._steps[position - 1])

@@ -51,12 +51,42 @@ _WORDS = {
     ),
     "method.layer_selection": (
         QT_TRANSLATE_NOOP("Recipe", "Which layers to keep"),
-        QT_TRANSLATE_NOOP("Recipe", "Which of the teacher's layers the student begins with."),
+        QT_TRANSLATE_NOOP(
+            "Recipe",
+            "Which of the teacher's layers the student begins with; “tried out” measures many sets and takes the best.",
+        ),
+    ),
+    "method.feed_forward_score": (
+        QT_TRANSLATE_NOOP("Recipe", "What tells which inner units to keep"),
+        QT_TRANSLATE_NOOP("Recipe", "How it is measured which inner units a layer can do without."),
     ),
     "method.hidden_reduction": (
         QT_TRANSLATE_NOOP("Recipe", "How the width is cut"),
         QT_TRANSLATE_NOOP(
             "Recipe", "How units are chosen when the width shrinks; it also decides which widths there are."
+        ),
+    ),
+    "method.mean_folding": (
+        QT_TRANSLATE_NOOP("Recipe", "Keep the mean of what is cut"),
+        QT_TRANSLATE_NOOP(
+            "Recipe", "What the parts that are cut give on average goes on being added, at no cost in size."
+        ),
+    ),
+    "method.distil_after": (
+        QT_TRANSLATE_NOOP("Recipe", "When it learns"),
+        QT_TRANSLATE_NOOP("Recipe", "After each big cut, or once after all of them; the steps are the same in all."),
+    ),
+    "method.distil_from": (
+        QT_TRANSLATE_NOOP("Recipe", "Whom it learns from in the end"),
+        QT_TRANSLATE_NOOP(
+            "Recipe", "Once its width is cut: the teacher, or the larger model that it was a moment before."
+        ),
+    ),
+    "method.rounds": (
+        QT_TRANSLATE_NOOP("Recipe", "Rounds of cutting"),
+        QT_TRANSLATE_NOOP(
+            "Recipe",
+            "A large cut can be made bit by bit, learning between the cuts; the steps of learning are the same in all.",
         ),
     ),
     "method.vocabulary_order": (
@@ -86,6 +116,19 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "Softness of the teacher"),
         QT_TRANSLATE_NOOP("Recipe", "Above 1, the teacher's second guesses count for more."),
     ),
+    "method.hidden_weight": (
+        QT_TRANSLATE_NOOP("Recipe", "Weight of the inner states"),
+        QT_TRANSLATE_NOOP(
+            "Recipe", "How much it also copies how the teacher sees each word inside; 0 copies its answers alone."
+        ),
+    ),
+    "method.dropout": (
+        QT_TRANSLATE_NOOP("Recipe", "Leave out parts by chance"),
+        QT_TRANSLATE_NOOP(
+            "Recipe",
+            "Whether units rest by chance while it learns, as the teacher's did; a small model rarely gains by it.",
+        ),
+    ),
     "schedule.distil_steps": (
         QT_TRANSLATE_NOOP("Recipe", "Steps of learning"),
         QT_TRANSLATE_NOOP(
@@ -100,11 +143,25 @@ _WORDS = {
     ),
     "schedule.learning_rate": (
         QT_TRANSLATE_NOOP("Recipe", "Learning rate"),
-        QT_TRANSLATE_NOOP("Recipe", "How far each step moves the student; “auto” goes by its size."),
+        QT_TRANSLATE_NOOP(
+            "Recipe",
+            "How far each step moves the student; “auto” tries some for a few steps and takes that of the lowest loss.",
+        ),
     ),
     "schedule.warmup_fraction": (
         QT_TRANSLATE_NOOP("Recipe", "Share of warm-up"),
         QT_TRANSLATE_NOOP("Recipe", "Over this first part of the steps the learning rate rises from zero."),
+    ),
+    "schedule.decay": (
+        QT_TRANSLATE_NOOP("Recipe", "How the learning rate falls"),
+        QT_TRANSLATE_NOOP("Recipe", "From the end of the warm-up to the last step."),
+    ),
+    "schedule.patience": (
+        QT_TRANSLATE_NOOP("Recipe", "Patience"),
+        QT_TRANSLATE_NOOP(
+            "Recipe",
+            "Learning ends after so many checks in a row without a better one; 0 always goes on to the last step.",
+        ),
     ),
     "schedule.evaluate_every": (
         QT_TRANSLATE_NOOP("Recipe", "Steps between checks"),

@@ -19,13 +19,18 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import Fault
+from core.resolve import Pick
 from core.rules import Choice, Number, Refused, Rule, Several
 from gui.icons import icon
+from gui.pages.setup.choice_words import choice_words
 from gui.pages.setup.field_words import FILES, ZERO_IS_AUTOMATIC, help_of, label_of, term_of
 from gui.pages.setup.section import plain_label
 from gui.text import count
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
+
+_LEAST_LETTERS = 12
+"""That a list of words has room for."""
 
 
 class FieldControl(QWidget):
@@ -41,7 +46,7 @@ class FieldControl(QWidget):
         super().__init__(parent)
         self.key = key
         self._rule = rule
-        self._shown: tuple[Any, Any] | None = None
+        self._shown: tuple[Any, Any, Pick | None] | None = None
         self.fault: Fault | None = None
         """Why what was typed can't be used; then what was set before still is."""
         rows = QVBoxLayout(self)
@@ -51,14 +56,19 @@ class FieldControl(QWidget):
         if isinstance(rule, Choice):
             self.editor = QComboBox(self)
             CalmWheel(self.editor)
-            self.editor.addItems(["", *rule.allowed])
+            self.editor.addItem("")
+            for word in rule.allowed:
+                self.editor.addItem(choice_words(key, word), word)
+            # As wide as its column, not as its longest words.
+            self.editor.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            self.editor.setMinimumContentsLength(_LEAST_LETTERS)
             self.editor.activated.connect(self._on_choice)
         else:
             self.editor = QLineEdit(self)
             self.editor.editingFinished.connect(self._on_text)
         self.editor.setObjectName(f"field-{key}")
         self.editor.setAccessibleName(f"{label_of(key)} ({term_of(key)})")
-        self.editor.setToolTip(help_of(key))
+        self._tell_decision(None)
         self._wrong = plain_label("bad", self)  # it quotes what was typed
         self._wrong.hide()
         row = QHBoxLayout()
@@ -69,19 +79,31 @@ class FieldControl(QWidget):
         rows.addLayout(row)
         rows.addWidget(self._wrong)
 
-    def show_value(self, value: Any, default: Any) -> None:
-        """Show what is set, None for nothing, and what holds then."""
-        if self._shown == (value, default):
+    def show_value(self, value: Any, default: Any, decided: Pick | None = None) -> None:
+        """Show what is set, None for nothing, and what holds then.
+
+        Args:
+            value, default: what is set, and what holds where nothing is.
+            decided: what "auto" becomes, where that is known by now.
+        """
+        if self._shown == (value, default, decided):
             return
-        self._shown = (value, default)
+        self._shown = (value, default, decided)
+        self._tell_decision(decided if (default if value is None else value) == "auto" else None)
+        if decided is not None and default == "auto":
+            default = decided.value
         usual = self.tr("default: {}").format(self._usual(default)) if default is not None else self.tr("default")
         if isinstance(self.editor, QComboBox):
             self.editor.setItemText(0, usual)
-            self.editor.setCurrentIndex(0 if value is None else self.editor.findText(str(value)))
+            self.editor.setCurrentIndex(0 if value is None else self.editor.findData(value))
         else:
             self.editor.setPlaceholderText(usual)
             self.editor.setText("" if value is None else _written(value))
         self._judge(None)
+
+    def _tell_decision(self, decided: Pick | None) -> None:
+        reason = f" {decided.reason}" if decided is not None else ""
+        self.editor.setToolTip(help_of(self.key) + reason)
 
     def _browse_button(self) -> QToolButton:
         button = QToolButton(self)
@@ -100,10 +122,14 @@ class FieldControl(QWidget):
     def _usual(self, default: Any) -> str:
         if self.key in ZERO_IS_AUTOMATIC and default == 0:
             return self.tr("automatic")
+        if isinstance(self._rule, Choice):
+            return choice_words(self.key, default)
+        if default == "auto":
+            return self.tr("automatic")
         return count(default) if type(default) is int else _written(default)
 
     def _on_choice(self, index: int) -> None:
-        self._set(None if index == 0 else self.editor.itemText(index))
+        self._set(self.editor.itemData(index))
 
     def _on_text(self) -> None:
         text = self.editor.text().strip()
@@ -143,12 +169,12 @@ class FieldForm(QWidget):
     def __init__(
         self,
         entries: Sequence[tuple[str, Rule]],
-        read: Callable[[str], tuple[Any, Any]],
+        read: Callable[[str], tuple[Any, Any, Pick | None]],
         write: Callable[[str, Any], None],
         parent: QWidget,
         columns: int = 3,
     ) -> None:
-        """`entries`: keys and rules. `read` gives a key's value and default; `write` takes what the user sets."""
+        """`entries`: keys and rules. `read` gives what `show_value` takes; `write` takes what the user sets."""
         super().__init__(parent)
         self._read = read
         self._write = write

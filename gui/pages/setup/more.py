@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QLabel
 
 from core.recipe import Corpus, Method, Recipe, Schedule, Targets
+from core.resolve import Pick
 from core.rules import Rule
 from gui.draft import Draft
 from gui.pages.setup.field_words import group_of, label_of
@@ -82,5 +83,5 @@ class MoreSection(Section):
         for form in self._forms:
             form.refresh()
 
-    def _read(self, key: str) -> tuple[Any, Any]:
-        return self.draft.value(key), self.draft.default(key)
+    def _read(self, key: str) -> tuple[Any, Any, Pick | None]:
+        return self.draft.value(key), self.draft.default(key), self.draft.decided(key)

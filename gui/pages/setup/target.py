@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton
 
 from core.analysis.size import Estimate
+from core.families import Sizes
 from gui.draft import Draft
 from gui.pages.setup.section import Section
 from gui.pages.setup.vocabulary import VocabularyView
 from gui.settings import SettingsFile
-from gui.targets import AXES, steps
+from gui.targets import AXES, paper_widths, steps, whole_head_widths
 from gui.text import count, megabytes, parameters, percent
 from gui.theme import SPACE, set_role
 from gui.widgets.size_bar import SizeBar
+from gui.widgets.suggested_sizes import SizeGroup
 from gui.widgets.target_slider import TargetSlider
 
 
@@ -65,7 +67,7 @@ class TargetSection(Section):
         for index, (key, slider) in enumerate(self.sliders.items()):
             slider.moved.connect(partial(self._on_moved, key))
             slider.settled.connect(draft.seal)
-            grid.addWidget(slider, index // 2, index % 2)
+            grid.addWidget(slider, index // 2, index % 2, Qt.AlignmentFlag.AlignTop)
             grid.setColumnStretch(index % 2, 1)
         self.body.addLayout(grid)
 
@@ -127,6 +129,7 @@ class TargetSection(Section):
                 # What is set all the same can be taken back.
                 slider.lock(self._locked() if AXES[key] in sizes.fixed and value is None else "")
                 slider.show_value(value)
+            self.sliders["hidden_size"].suggest(self._widths(sizes, heads, reduction))
             if self.draft.covering is not None:
                 self.sliders["vocabulary_size"].show_value(self.draft.covering)
             if self.draft.is_suggested:
@@ -140,6 +143,18 @@ class TargetSection(Section):
     def _on_judged(self) -> None:
         self._show_mark()
         self.judged.emit()
+
+    def _widths(self, teacher: Sizes, heads: int | None, reduction: str) -> list[SizeGroup]:
+        """Widths worth trying: with whole heads, and the paper's."""
+        whole = self.tr("Some of the teacher's heads stay as they are, {} units each, the others go: it loses less.")
+        paper = self.tr("What the paper tried: all {} heads stay, each of them narrower.")
+        groups = [
+            SizeGroup(
+                self.tr("whole heads"), whole.format(teacher.head_width), whole_head_widths(teacher, heads, reduction)
+            ),
+            SizeGroup(self.tr("as the paper"), paper.format(teacher.heads), paper_widths(teacher, heads, reduction)),
+        ]
+        return [group for group in groups if group.sizes]
 
     def _locked(self) -> str:
         return self.tr("It can't be made smaller yet in a teacher of this architecture.")

@@ -139,11 +139,11 @@ class TaskRow(QFrame):
             self._rows.addWidget(self._form)
         self._form.setVisible(shown)
 
-    def _read(self, key: str) -> tuple[Any, Any]:
+    def _read(self, key: str) -> tuple[Any, Any, None]:
         name = key.rpartition(".")[2]
         task = self._draft.tasks[self._index]
         default = task["kind"] if name == "name" else next(e.default for e in fields(Task) if e.name == name)
-        return task.get(name), default
+        return task.get(name), default, None  # what is left open here goes by kind and method
 
     def _write(self, key: str, value: Any) -> None:
         self._draft.set_task(self._index, key.rpartition(".")[2], value)

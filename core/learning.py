@@ -1,0 +1,279 @@
+"""How the model of a stage learns: from a checkpoint where there is one, in rounds of cutting and distilling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.compression.layers import cut_layers, select_layers
+from core.compression.measured_layers import measured_layers
+from core.context import Portion
+from core.corpus.batches import MaskedBatch
+from core.distillation.checkpoint import Counters, TrainingState
+from core.distillation.data import Steps
+from core.distillation.lesson import Lesson, Remembered
+from core.distillation.losses import Distance
+from core.distillation.schedule import TrainingSettings
+from core.distillation.training import optimizer_for, train
+from core.distillation.trials import find_rate, probe_steps, trial
+from core.events import Message
+from core.families import Sizes
+from core.families.heads import allowed_hidden_sizes, resolve_heads
+from core.models import LanguageModel, blank
+from core.recipe import Recipe
+from core.resolve import learning_rate
+from core.seeds import derive
+from core.workspace import Workspace
+
+_PROBE_MEMORY = 1 << 29
+"""Bytes of a teacher's answers that are remembered while learning rates are tried."""
+_LAYER_TOKENS = 16_384
+_LAYER_SETS = 4
+"""Sets of layers that are tried by a short training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage made."""
+
+    lm: LanguageModel
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """For the stage's report."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts to keep beside the report, by file name."""
+
+
+Cut = Callable[[LanguageModel], tuple[LanguageModel, dict[str, Any]]]
+"""Model → smaller model, and notes for the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A cut, and learning after it."""
+
+    sizes: Sizes
+    """Those of the model that the cut gives."""
+    cut: Cut
+
+
+def sample(work: Workspace, lm: LanguageModel, purpose: str, tokens: int) -> list[MaskedBatch]:
+    """Training text with masked places, about so many tokens, to judge by what in a model matters."""
+    budget = work.recipe.schedule.batch_tokens
+    steps = Steps(work.data(lm), purpose, budget)
+    return [batch for step in range(max(1, round(tokens / budget))) for batch in steps[step]]
+
+
+def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[int], dict[str, Any]]:
+    """The layers that stay, and notes on why; `measured` ones are those that learn best in a short trial."""
+    recipe, how = work.recipe, work.recipe.method.layer_selection
+    if how != "measured":
+        keep = select_layers(lm.sizes.layers, count, how, derive(recipe.seed, "layers"))
+        return keep, {"layers": keep}
+    lm.to(recipe.schedule.device)
+    sets = measured_layers(lm, count, sample(work, lm, "layer sets", _LAYER_TOKENS), work.ctx, _LAYER_SETS)
+    settings = _settings(work, "layers", 0, recipe.schedule.distil_steps, 0.0)
+    steps = probe_steps(settings.steps)
+    tried: dict[tuple[int, ...], float] = {}
+    lesson = _lesson(work, lm, remember=True)
+    for candidate in sets if steps else sets[:1]:
+        student = cut_layers(lm, candidate.layers)
+        rate = learning_rate("auto", sum(student.parameters.values()))
+        short = replace(settings, steps=steps, learning_rate=rate)
+        loss = candidate.loss
+        if steps:
+            loss = trial(student.to(recipe.schedule.device), work.data(student, lm), lesson, short, work.ctx)
+        tried[candidate.layers] = loss
+        name = f" ({candidate.name})" if candidate.name else ""
+        numbers = ", ".join(map(str, candidate.layers))
+        text = f"Layers {numbers}{name}: loss {candidate.loss:.4f} untrained, {loss:.4f} after {steps} steps."
+        work.ctx.emit(Message(level="info", text=text))
+    lm.to("cpu")
+    best = min(tried, key=lambda layers: tried[layers])
+    return list(best), {
+        "layers": list(best),
+        "layer_sets": [
+            {"layers": list(entry.layers), "untrained": entry.loss, "tried": tried.get(entry.layers)} for entry in sets
+        ],
+    }
+
+
+def hidden_widths(recipe: Recipe, sizes: Sizes) -> list[tuple[int, int]]:
+    """The hidden size and number of heads of each round, the target last; each cuts by about the same share."""
+    width, heads = recipe.targets.hidden_size or sizes.hidden, recipe.targets.attention_heads or sizes.heads
+    method, rounds = recipe.method.hidden_reduction, int(recipe.method.rounds)
+    narrower = heads if heads == sizes.heads else None
+    allowed = [size for size in allowed_hidden_sizes(sizes, narrower, method) if width < size < sizes.hidden]
+    between = []
+    for number in range(1, rounds):
+        aim = sizes.hidden * (width / sizes.hidden) ** (number / rounds)
+        nearest = min(allowed, key=lambda size: abs(size - aim), default=None)
+        if nearest is not None and nearest not in between:
+            between.append(nearest)
+    return [(size, resolve_heads(sizes, size, narrower, method)) for size in between] + [(width, heads)]
+
+
+def feed_forward_widths(recipe: Recipe, sizes: Sizes) -> list[int]:
+    """The feed-forward size of each round, the target last; each cuts by about the same share."""
+    width, rounds = recipe.targets.intermediate_size or sizes.feed_forward, int(recipe.method.rounds)
+    share = width / sizes.feed_forward
+    return sorted({width, *(round(sizes.feed_forward * share ** (n / rounds)) for n in range(1, rounds))}, reverse=True)
+
+
+def learn(lm: LanguageModel, work: Workspace, stage: str, teacher: LanguageModel, rounds: Sequence[Round]) -> Outcome:
+    """Cut and distil, round by round.
+
+    Args:
+        lm: the model before the first cut.
+        work: the run; a checkpoint of this stage is taken up.
+        stage: the stage's name.
+        teacher: what is learnt from.
+        rounds: at least one; the stage's steps are spread evenly over them.
+    """
+    recipe, about = work.recipe, work.checkpointed(stage)
+    total = distil_steps(work, stage)
+    if stage == work.first_distillation and not about:
+        for score in work.live.scores(stage, 0, teacher.to(recipe.schedule.device), "teacher", work.ctx):
+            work.ctx.emit(score)
+    notes: dict[str, Any] = dict(about.get("notes", {}))
+    rate: float | None = about.get("learning_rate")
+    counters = Counters()
+    for number, part in enumerate(rounds):
+        if number < about.get("round", 0):
+            continue
+        # A checkpoint with a learning rate holds weights; one without was made while rates were tried.
+        resumed = rate is not None and number == about.get("round")
+        if resumed:
+            student = blank(lm, part.sizes)
+        else:
+            student, more = part.cut(lm)
+            notes |= more
+        begin, end = (total * place // len(rounds) for place in (number, number + 1))
+        settings = _settings(work, stage, begin, end, rate or 0.0)
+        if rate is None:
+            rate = _found_rate(student, work, settings, teacher, about.get("rates", {}), notes)
+            settings = replace(settings, learning_rate=rate)
+        state = TrainingState(student.to(recipe.schedule.device), optimizer_for(student), counters.next_round())
+        so_far = {"round": number, "notes": notes, "learning_rate": settings.learning_rate}
+        lm = _train(state, work, settings, teacher, resumed, **so_far)
+        counters = state.counters
+        if len(rounds) > 1 or stage == "feed_forward":  # a cut comes next, which a stop would lose the round for
+            work.save_training(stage)
+    return Outcome(lm, {**notes, **_told(counters, rate or 0.0)})
+
+
+def adapt_to_corpus(lm: LanguageModel, work: Workspace, rate: float) -> Outcome:
+    """Go on with masked-language training alone."""
+    settings = replace(_settings(work, "adapt", 0, work.recipe.teacher.adapt_steps, rate), dropout=True, patience=0)
+    state = TrainingState(lm.to(work.recipe.schedule.device), optimizer_for(lm))
+    resumed = bool(work.checkpointed("adapt"))
+    best = _train(state, work, settings, None, resumed, learning_rate=rate)
+    return Outcome(best, _told(state.counters, rate))
+
+
+def distil_steps(work: Workspace, stage: str) -> int:
+    """Optimiser steps of a stage that distils.
+
+    A run has `schedule.distil_steps` of them after the layers and as many after the width; where it distils only
+    after all cuts, then both. A feed-forward cut in rounds learns with the steps of the second distillation: of r
+    rounds there and s of the width, each of the r − 1 + s times that something is learnt gets as many.
+    """
+    schedule = work.recipe.schedule
+    if stage == "layers":
+        return schedule.distil_steps
+    steps = schedule.distil_steps * (2 if "layers" in work.stages and work.first_distillation == "hidden" else 1)
+    teacher = work.teacher.sizes
+    before = len(feed_forward_widths(work.recipe, teacher)) - 1
+    share = before / (before + len(hidden_widths(work.recipe, teacher)))
+    first = round(steps * share)
+    return first if stage == "feed_forward" else steps - first
+
+
+def _found_rate(
+    student: LanguageModel,
+    work: Workspace,
+    settings: TrainingSettings,
+    teacher: LanguageModel,
+    known: Mapping[str, float],
+    notes: Mapping[str, Any],
+) -> float:
+    """The recipe's learning rate, or one found by trials, whose results outlast a stop."""
+    around = learning_rate(work.recipe.schedule.learning_rate, sum(student.parameters.values()))
+    if work.recipe.schedule.learning_rate != "auto" or not probe_steps(settings.steps - settings.begin):
+        return around
+    losses = {float(rate): loss for rate, loss in known.items()}
+
+    def keep(rate: float, loss: float) -> None:
+        losses[rate] = loss
+        work.save_progress(settings.stage, None, rates={str(rate): loss for rate, loss in losses.items()}, notes=notes)
+
+    device = work.recipe.schedule.device
+    lesson = _lesson(work, teacher.to(device), remember=True)
+    data = work.data(student, teacher)
+    return find_rate(student.to(device), data, lesson, settings, work.ctx, around=around, known=losses, keep=keep)
+
+
+def _train(
+    state: TrainingState,
+    work: Workspace,
+    settings: TrainingSettings,
+    teacher: LanguageModel | None,
+    resumed: bool,
+    **about: Any,
+) -> LanguageModel:
+    """Train a model, from the checkpoint if there is one of this round."""
+    if resumed:
+        state.load(work.folder.checkpoint)
+    work.training = state
+    lesson = _lesson(work, teacher.to(work.recipe.schedule.device)) if teacher is not None else None
+    total = distil_steps(work, settings.stage) if teacher is not None else settings.steps
+    try:
+        return train(
+            state,
+            work.data(state.lm, teacher),
+            lesson,
+            settings,
+            Portion(work.ctx, 0, total),
+            work.hooks(settings, **about),
+        )
+    finally:
+        if teacher is not None:
+            teacher.to("cpu")
+
+
+def _lesson(work: Workspace, teacher: LanguageModel, *, remember: bool = False) -> Lesson:
+    method = work.recipe.method
+    answers = work.answers or (Remembered(_PROBE_MEMORY) if remember else None)
+    return Lesson(teacher, Distance(teacher, method.kd_loss, method.temperature), answers)
+
+
+def _settings(work: Workspace, stage: str, begin: int, end: int, rate: float) -> TrainingSettings:
+    method, schedule = work.recipe.method, work.recipe.schedule
+    return TrainingSettings(
+        stage=stage,
+        begin=begin,
+        steps=end,
+        batch_tokens=schedule.batch_tokens,
+        learning_rate=rate,
+        warmup_fraction=schedule.warmup_fraction,
+        decay=schedule.decay,
+        evaluate_every=schedule.evaluate_every,
+        patience=schedule.patience,
+        alpha=method.alpha,
+        hidden_weight=float(method.hidden_weight),
+        dropout=method.dropout == "on",
+        seed=work.recipe.seed,
+        bfloat16=schedule.precision == "bfloat16",
+    )
+
+
+def _told(counters: Counters, rate: float) -> dict[str, Any]:
+    """What a stage's report says of its training."""
+    return {
+        "steps": counters.step,
+        "tokens": counters.tokens,
+        "best_step": counters.best_step,
+        "learning_rate": rate,
+        "timed_tokens": counters.timed_tokens,
+        "timed_seconds": counters.timed_seconds,
+    }
