@@ -309,7 +309,7 @@ def _trim_text(found: dict[str, Any], out: Path) -> str:
     if found["weights"]:
         same = found["model_proof"]
         lines.insert(
-            3, f"On {same['compared']:,} of them ({same['tokens']:,} kept tokens) the model itself is the same."
+            3, f"On {same['compared']:,} held-out texts ({same['tokens']:,} kept tokens) the model itself is the same."
         )
     else:
         lines.append("The folder holds no weights: tokenizer and configuration were trimmed.")

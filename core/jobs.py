@@ -20,6 +20,7 @@ from core.context import Context
 from core.errors import Fault, InputError, Stopped
 from core.events import Event
 from core.fault_log import log_own_fault
+from core.recipe import LEAST_LETTERS
 from core.terminal import forget
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _corpus(given: Arguments, ctx: Context) -> dict[str, Any]:
     """From sources, base (and least_letters, other_scripts): what the sources hold, and what a run would take of it."""
     from core.corpus.survey import survey
 
-    settings = given.number("least_letters", 5), given.text("other_scripts", "drop")
+    settings = given.number("least_letters", LEAST_LETTERS), given.text("other_scripts", "drop")
     return survey(given.texts("sources"), given.path("base"), ctx, *settings).to_json()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -93,7 +94,8 @@ def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[
     return list(best), {
         "layers": list(best),
         "layer_sets": [
-            {"layers": list(entry.layers), "untrained": entry.loss, "tried": tried.get(entry.layers)} for entry in sets
+            {"layers": list(entry.layers), "untrained": _finite(entry.loss), "tried": _finite(tried.get(entry.layers))}
+            for entry in sets
         ],
     }
 
@@ -194,23 +196,29 @@ def _found_rate(
     work: Workspace,
     settings: TrainingSettings,
     teacher: LanguageModel,
-    known: Mapping[str, float],
+    known: Mapping[str, float | None],
     notes: Mapping[str, Any],
 ) -> float:
     """The recipe's learning rate, or one found by trials, whose results outlast a stop."""
     around = learning_rate(work.recipe.schedule.learning_rate, sum(student.parameters.values()))
     if work.recipe.schedule.learning_rate != "auto" or not probe_steps(settings.steps - settings.begin):
         return around
-    losses = {float(rate): loss for rate, loss in known.items()}
+    losses = {float(rate): math.inf if loss is None else loss for rate, loss in known.items()}
 
     def keep(rate: float, loss: float) -> None:
         losses[rate] = loss
-        work.save_progress(settings.stage, None, rates={str(rate): loss for rate, loss in losses.items()}, notes=notes)
+        done = {str(rate): _finite(loss) for rate, loss in losses.items()}
+        work.save_progress(settings.stage, None, rates=done, notes=notes)
 
     device = work.recipe.schedule.device
     lesson = _lesson(work, teacher.to(device), remember=True)
     data = work.data(student, teacher)
     return find_rate(student.to(device), data, lesson, settings, work.ctx, around=around, known=losses, keep=keep)
+
+
+def _finite(loss: float | None) -> float | None:
+    """A loss as JSON can say it: None where it is no number."""
+    return loss if loss is not None and math.isfinite(loss) else None
 
 
 def _train(

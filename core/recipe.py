@@ -21,6 +21,8 @@ FEED_FORWARD_SCORES = ("auto", "first_order", "activation", "wanda")
 HIDDEN_REDUCTIONS = ("auto", "truncate", "svd", "per_head", "importance", "importance_gradient", "rotate")
 VOCABULARY_FREQUENCIES = ("document", "token")
 KD_LOSSES = ("auto", "mse", "kl")
+LEAST_LETTERS = 5
+"""Of a text, unless the recipe says otherwise."""
 TASK_KINDS = ("topic", "sentiment", "ner", "pos")
 
 
@@ -57,7 +59,7 @@ class Corpus:
     validation_fraction: float = _be(Number(low=0, high=0.5, whole=False, above=True), 0.02)
     max_length: int = _be(Number(low=8), 256)
     """Tokens a sequence at most, special ones included; capped by the teacher's."""
-    least_letters: int = _be(Number(low=0), 5)
+    least_letters: int = _be(Number(low=0), LEAST_LETTERS)
     """Texts with fewer letters are dropped."""
     other_scripts: str = _be(Choice(("drop", "keep")), "drop")
     """What becomes of texts in a script that the corpus isn't written in."""

@@ -30,12 +30,11 @@ from core.vocabulary.choosing import Selection
 from core.vocabulary.counting import TokenCounts
 from core.vocabulary.kinds import Kind, kind_of
 from core.vocabulary.rewriting import backend_json, remap_config
-from core.vocabulary.trimming import TABLE, choose_for, count_corpus, examine, table
+from core.vocabulary.trimming import PROVED_ON, TABLE, choose_for, count_corpus, examine, table
 from core.workspace import Workspace
 
 _FEED_FORWARD_TOKENS, _HIDDEN_TOKENS = 16_384, 24_576
 """Training text by which units and directions are chosen."""
-_PROOF_LINES = 50
 _VALIDATION_TOKENS = 200_000
 """Of the loss after each stage; the last one, in results.json's `student`, is on all validation texts."""
 
@@ -71,7 +70,7 @@ def vocabulary(lm: LanguageModel, work: Workspace) -> Outcome:
     texts = work.corpus.validation
     tokenizers = lm.tokenizer.backend_tokenizer, smaller.tokenizer.backend_tokenizer
     findings = examine(*tokenizers, kind, selection.kept, counts, texts, work.ctx)
-    proof = prove_model(lm, smaller, selection.kept, texts, _PROOF_LINES, work.ctx)
+    proof = prove_model(lm, smaller, selection.kept, texts, PROVED_ON, work.ctx)
     text = (
         f"Proved on {findings.proof.lines:,} held-out texts: {findings.proof.compared:,} of kept tokens only are cut "
         f"as before; on {proof.compared:,} texts ({proof.tokens:,} kept tokens) the model itself is the same."

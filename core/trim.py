@@ -24,7 +24,7 @@ from core.sources import check_model_folder, tokenizer_casing
 from core.vocabulary.choosing import Wanted
 from core.vocabulary.kinds import kind_of
 from core.vocabulary.rewriting import backend_json, check_vocabulary, remap_config, trim_tokenizer
-from core.vocabulary.trimming import TABLE, choose, count_corpus, examine, table, word_ids
+from core.vocabulary.trimming import PROVED_ON, TABLE, choose, count_corpus, examine, table, word_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 REPORT = "vocabulary.json"
 """The file that says what was kept, proved and measured."""
-_PROVED_ON = 50
-"""Texts that both models read."""
 _SEED = 0
 """Of the split into the texts that tokens are chosen on and those held out."""
 
@@ -145,7 +143,7 @@ def trim_folder(
 
             smaller = cut_vocabulary(lm, kept, share=True)
             trimmed = smaller.tokenizer
-            proof = {"model_proof": asdict(prove_model(lm, smaller, kept, texts.validation, _PROVED_ON, ctx))}
+            proof = {"model_proof": asdict(prove_model(lm, smaller, kept, texts.validation, PROVED_ON, ctx))}
             _write_model(smaller, has_head, _stored_type(model_folder), folder)
         else:
             trimmed = trim_tokenizer(tokenizer, kept, written)

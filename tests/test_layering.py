@@ -39,7 +39,7 @@ def test_what_the_window_needs_is_free_of_torch(module: str) -> None:
 
 
 def test_the_recipe_knows_every_method_by_name() -> None:
-    assert set(recipe.LAYER_SELECTIONS) == {"auto", *LAYER_SELECTIONS}
+    assert set(recipe.LAYER_SELECTIONS) == {"auto", *LAYER_SELECTIONS, "measured"}
     assert set(recipe.HIDDEN_REDUCTIONS) == {"auto", *HIDDEN_REDUCTIONS}
     assert set(recipe.TASK_KINDS) == set(KINDS)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from core.distillation.losses import (
     GramSquares,
     gram_pays,
+    hidden_state_sum,
     logit_square_sum,
     masked_language_sum,
     soft_label_sum,
@@ -93,3 +94,13 @@ def test_masked_language_sum_is_the_negative_log_probability(parts: dict[str, Te
 def test_gram_is_for_many_tokens_and_logits_for_few() -> None:
     assert gram_pays(384, 384, 8000, tokens=8192)
     assert not gram_pays(768, 768, 40_000, tokens=300)
+
+
+def test_hidden_states_are_nothing_apart_where_equal_and_one_a_token_at_the_mean() -> None:
+    states = torch.randn(50, 8, generator=torch.Generator().manual_seed(1)) * 3 + 2
+    scale = (states - states.mean(0)).square().sum(1).mean().item()
+    assert hidden_state_sum(states, states.clone(), scale).item() == 0
+    mean = states.mean(0).expand_as(states)
+    assert hidden_state_sum(mean, states, scale).item() == pytest.approx(50, rel=1e-5)
+    larger = hidden_state_sum(10 * mean, 10 * states, 100 * scale).item()
+    assert larger == pytest.approx(50, rel=1e-5)  # free of scale

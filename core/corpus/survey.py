@@ -18,6 +18,7 @@ from core.corpus.reading import Text, files_of, read_files, size_of
 from core.corpus.scripts import ScriptCount, is_strange
 from core.errors import Fault, InputError, gathering
 from core.events import Event, Message
+from core.recipe import LEAST_LETTERS
 
 _FIRST_TEXTS, _FIRST_CHARACTERS = 20, 300
 _LONG_CHARACTERS = 100_000
@@ -91,7 +92,7 @@ class Survey:
 
 
 def survey(
-    sources: Sequence[str], base: Path, ctx: Context, least_letters: int = 5, other_scripts: str = "drop"
+    sources: Sequence[str], base: Path, ctx: Context, least_letters: int = LEAST_LETTERS, other_scripts: str = "drop"
 ) -> Survey:
     """Read every local source of a corpus from end to end; what is on the hub is left to the run.
 

@@ -99,10 +99,9 @@ class Lesson:
         return found
 
     def _question(self, batch: MaskedBatch, hidden: bool) -> str:
-        """A hash of the teacher, the batch and what is wanted of it."""
-        asked = hashlib.blake2b(
-            f"{self._weights} {self.distance.everywhere} {hidden} {tuple(batch.input_ids.shape)}".encode()
-        )
+        """A hash of the teacher, the batch, what is wanted of it and the precision that it is computed in."""
+        rough, shape = torch.is_autocast_enabled(batch.input_ids.device.type), tuple(batch.input_ids.shape)
+        asked = hashlib.blake2b(f"{self._weights} {self.distance.everywhere} {hidden} {rough} {shape}".encode())
         for tensor in (batch.input_ids, batch.attention_mask, batch.positions):
             asked.update(tensor.cpu().numpy().tobytes())
         return asked.hexdigest()[:32]

@@ -184,7 +184,7 @@ def _vocabulary(found: Mapping[str, Any]) -> str:
         f"{len(found['kept']):,} tokens: {kept}. They are {100 * found['coverage']:.2f} % of the tokens of the text "
         f"that they were chosen on. On {proof['lines']:,} texts held out from that, {proof['compared']:,} have kept "
         f"tokens only, and each is cut as before. Without the tokens that go, the model's hidden states were found "
-        f"equal bit for bit on {same['compared']:,} of them ({same['tokens']:,} tokens), and so were the logits of the "
+        f"equal bit for bit on {same['compared']:,} texts ({same['tokens']:,} tokens), and so were the logits of the "
         f"kept tokens. {proof['spelt']:,} are spelt by the kept alphabet, and have no new unknown token. "
         f"{100 * found['split']:.1f} % of the words take more tokens than before."
     )

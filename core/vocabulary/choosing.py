@@ -15,14 +15,14 @@ from core.vocabulary.counting import TokenCounts
 from core.vocabulary.kinds import Kind
 
 Reason = Literal["special", "words", "alphabet", "count", "merge", "rounding"]
-REASONS: dict[Reason, str] = {
-    "special": "the tokenizer or its rules name it",
-    "words": "a word of the user's list needs it",
-    "alphabet": "a character of the language is spelt with it, or all text rests on it",
-    "count": "the corpus uses it the most",
-    "merge": "another kept token is put together from it",
-    "rounding": "the size was rounded up",
-}
+REASONS: tuple[Reason, ...] = (
+    "special",  # the tokenizer or its rules name it
+    "words",  # a word of the user's list needs it
+    "alphabet",  # a character of the language is spelt with it, or all text rests on it
+    "count",  # the corpus uses it the most
+    "merge",  # another kept token is put together from it
+    "rounding",  # the size was rounded up
+)
 """Why a token is kept: the first that holds."""
 _CURVE_POINTS = 120
 

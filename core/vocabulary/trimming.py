@@ -27,6 +27,8 @@ from core.vocabulary.proof import SegmentationProof, prove_segmentation
 
 _VERSION = 1
 """Part of what reused counts must agree in: count up when the counting changes."""
+PROVED_ON = 50
+"""Held-out texts on which a trimmed model is shown to be the same."""
 TABLE = "vocabulary.tsv"
 """The file that lists every kept token."""
 
