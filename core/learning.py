@@ -9,7 +9,7 @@ from typing import Any
 
 from core.compression.layers import cut_layers, select_layers
 from core.compression.measured_layers import measured_layers
-from core.context import Portion
+from core.context import Portion, Unmeasured
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import Counters, TrainingState
 from core.distillation.data import Steps
@@ -20,7 +20,6 @@ from core.distillation.training import optimizer_for, train
 from core.distillation.trials import find_rate, probe_steps, trial
 from core.events import Message
 from core.families import Sizes
-from core.families.heads import allowed_hidden_sizes, resolve_heads
 from core.models import LanguageModel, blank
 from core.recipe import Recipe
 from core.resolve import learning_rate
@@ -72,7 +71,9 @@ def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[
         keep = select_layers(lm.sizes.layers, count, how, derive(recipe.seed, "layers"))
         return keep, {"layers": keep}
     lm.to(recipe.schedule.device)
-    sets = measured_layers(lm, count, sample(work, lm, "layer sets", _LAYER_TOKENS), work.ctx, _LAYER_SETS)
+    text = sample(work, lm, "layer sets", _LAYER_TOKENS)
+    # Trials follow, and mostly a distillation, whose steps the stage's progress is told in.
+    sets = measured_layers(lm, count, text, Unmeasured(work.ctx), _LAYER_SETS)
     settings = _settings(work, "layers", 0, recipe.schedule.distil_steps, 0.0)
     steps = probe_steps(settings.steps)
     tried: dict[tuple[int, ...], float] = {}
@@ -87,8 +88,8 @@ def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[
         tried[candidate.layers] = loss
         name = f" ({candidate.name})" if candidate.name else ""
         numbers = ", ".join(map(str, candidate.layers))
-        text = f"Layers {numbers}{name}: loss {candidate.loss:.4f} untrained, {loss:.4f} after {steps} steps."
-        work.ctx.emit(Message(level="info", text=text))
+        told = f"Layers {numbers}{name}: loss {candidate.loss:.4f} untrained, {loss:.4f} after {steps} steps."
+        work.ctx.emit(Message(level="info", text=told))
     lm.to("cpu")
     best = min(tried, key=lambda layers: tried[layers])
     return list(best), {
@@ -103,16 +104,17 @@ def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[
 def hidden_widths(recipe: Recipe, sizes: Sizes) -> list[tuple[int, int]]:
     """The hidden size and number of heads of each round, the target last; each cuts by about the same share."""
     width, heads = recipe.targets.hidden_size or sizes.hidden, recipe.targets.attention_heads or sizes.heads
-    method, rounds = recipe.method.hidden_reduction, int(recipe.method.rounds)
-    narrower = heads if heads == sizes.heads else None
-    allowed = [size for size in allowed_hidden_sizes(sizes, narrower, method) if width < size < sizes.hidden]
-    between = []
+    rounds = int(recipe.method.rounds)
+    # Heads that end up whole are never narrower in between, and those that end up narrower are never fewer.
+    whole = heads != sizes.heads
+    unit = sizes.head_width if whole else heads
+    between: list[int] = []
     for number in range(1, rounds):
         aim = sizes.hidden * (width / sizes.hidden) ** (number / rounds)
-        nearest = min(allowed, key=lambda size: abs(size - aim), default=None)
+        nearest = min(range(width + unit, sizes.hidden, unit), key=lambda size: abs(size - aim), default=None)
         if nearest is not None and nearest not in between:
             between.append(nearest)
-    return [(size, resolve_heads(sizes, size, narrower, method)) for size in between] + [(width, heads)]
+    return [(size, size // unit if whole else heads) for size in between] + [(width, heads)]
 
 
 def feed_forward_widths(recipe: Recipe, sizes: Sizes) -> list[int]:

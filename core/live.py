@@ -34,7 +34,7 @@ class LiveScores:
         cost = _FORWARD * sum(self._probe(task, lm).tokens for task in self._tasks)
         allowed = _SHARE * settings.interval * settings.batch_tokens
         every = settings.interval * max(1, math.ceil(cost / allowed))
-        return step % every == 0 or step == settings.steps
+        return (step - settings.begin) % every == 0 or step == settings.steps
 
     def scores(
         self, stage: str, step: int, lm: LanguageModel, who: Literal["teacher", "student"], ctx: Context

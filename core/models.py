@@ -77,6 +77,12 @@ class LanguageModel:
         encoder = self.model.get_submodule(self.family.encoder)
         return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # type: ignore[no-any-return]
 
+    def layer_states(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Every layer's output, the last one's too, each of shape (batch, seq, hidden)."""
+        encoder = self.model.get_submodule(self.family.encoder)
+        made = encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+        return tuple(made.hidden_states[1:])
+
     def head_features(self, hidden: Tensor) -> Tensor:
         """What the decoder multiplies: the head's transform of hidden states, same shape."""
         dense, norm = (self.module(path) for path in self.family.transform)

@@ -110,6 +110,8 @@ class Method:
     """Of the KL loss."""
     hidden_weight: float | str = _be(Number(low=0, whole=False, auto=True), "auto")
     """Weight of the distance between the hidden states, beside the loss above; 0 leaves it out."""
+    masked_share: float | str = _be(Number(low=0, high=0.5, whole=False, above=True, auto=True), "auto")
+    """Of the tokens that the student learns from; validation texts always have 0.15."""
     dropout: str = _be(Choice(("auto", "on", "off")), "auto")
     """Whether the student learns with its teacher's dropout."""
 

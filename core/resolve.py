@@ -87,6 +87,10 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Case], Pick]]] = {
         PAPER: Pick(0.0, "The paper compares logits alone."),
         OURS: Pick(0.0, "In a first trial, a loss of the hidden states gained no more than chance can."),
     },
+    "method.masked_share": {
+        PAPER: Pick(0.15, "The paper masks 15 % of the tokens."),
+        OURS: Pick(0.15, "As in the teacher's own training."),
+    },
     "method.dropout": {
         PAPER: Pick("on", "The paper trains with the teacher's dropout."),
         OURS: Pick("off", "A small student has no unit to spare: all of them learn at every step."),

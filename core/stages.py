@@ -10,6 +10,7 @@ from core.compression.feed_forward import cut_feed_forward, score_units, stronge
 from core.compression.hidden import HIDDEN_REDUCTIONS, Evidence
 from core.compression.layers import cut_layers
 from core.compression.vocabulary import cut_vocabulary, prove_model
+from core.context import Unmeasured
 from core.distillation.head import fresh_head
 from core.distillation.validation import measure
 from core.events import Message
@@ -104,17 +105,20 @@ def feed_forward(lm: LanguageModel, work: Workspace) -> Outcome:
     """Keep each layer's most important feed-forward units (paper, step 2); a deep cut in rounds of learning."""
     recipe, method = work.recipe, work.recipe.method
 
+    widths = feed_forward_widths(recipe, lm.sizes)
+    # A cut among rounds of learning leaves progress to their steps.
+    ctx = Unmeasured(work.ctx) if len(widths) > 1 else work.ctx
+
     def cut_to(width: int) -> Cut:
         def cut(lm: LanguageModel) -> tuple[LanguageModel, dict[str, Any]]:
             text = sample(work, lm, "feed_forward", _FEED_FORWARD_TOKENS)
-            found = score_units(lm.to(recipe.schedule.device), text, method.feed_forward_score, work.ctx)
+            found = score_units(lm.to(recipe.schedule.device), text, method.feed_forward_score, ctx)
             lm.to("cpu")
             means = found.means if method.mean_folding == "on" else None
             return cut_feed_forward(lm, strongest(found.scores, width), means), {}
 
         return cut
 
-    widths = feed_forward_widths(recipe, lm.sizes)
     *before, last = [Round(replace(lm.sizes, feed_forward=width), cut_to(width)) for width in widths]
     made = learn(lm, work, "feed_forward", work.first_teacher(), before) if before else Outcome(lm)
     return replace(made, lm=last.cut(made.lm)[0], notes={**made.notes, "widths": widths})
@@ -131,7 +135,8 @@ def hidden(lm: LanguageModel, work: Workspace) -> Outcome:
             if width == lm.sizes.hidden:
                 return rebuild(lm, lm.sizes, tensors_of(lm)), {}
             text = sample(work, lm, "hidden statistics", _HIDDEN_TOKENS)
-            evidence = Evidence(text, method.mean_folding == "on", work.ctx)
+            # Learning follows, and the stage's progress is told in its steps.
+            evidence = Evidence(text, method.mean_folding == "on", Unmeasured(work.ctx))
             reduction = HIDDEN_REDUCTIONS[method.hidden_reduction]
             narrower = reduction(lm.to(recipe.schedule.device), width, heads, evidence)
             lm.to("cpu")

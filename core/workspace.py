@@ -199,7 +199,9 @@ def text_data(
     train, validation = (
         tokenise(texts, tokenizer.backend_tokenizer, length, cache, ctx) for texts in (corpus.train, corpus.validation)
     )
-    return TextData(train, validation, tokenizer, recipe.seed, micro_tokens(lm, recipe.schedule.device, teacher))
+    # Adaptation asks without a teacher, and so does all that only measures: the usual share is theirs.
+    share = float(recipe.method.masked_share) if teacher is not None else MASKED_SHARE
+    return TextData(train, validation, tokenizer, recipe.seed, micro_tokens(lm, recipe.schedule.device, teacher), share)
 
 
 def micro_tokens(lm: LanguageModel, device: str, teacher: LanguageModel | None = None) -> int:

@@ -13,11 +13,11 @@ from core.compression.layers import cut_layers
 from core.context import Quiet
 from core.corpus.batches import MaskedBatch
 from core.distillation.data import Steps
-from core.distillation.lesson import Lesson, Remembered, real_places
+from core.distillation.lesson import Lesson, Remembered, at_tokens
 from core.distillation.losses import Distance
 from core.errors import Stopped
 from core.models import LanguageModel
-from tests.conftest import build
+from tests.conftest import FAMILY_TYPES, build
 from tests.tiny_training import SETTINGS, Recorder, data_for, distil, same
 
 
@@ -96,7 +96,7 @@ def test_another_question_gets_another_answer(change: str) -> None:
         case "places":
             assert len(lesson_of(lm, "mse", answers).answer(batch)["features"]) == batch.tokens
         case "hidden":
-            assert "hidden" in lesson_of(lm, "kl", answers).answer(batch, hidden=True)
+            assert "hidden" in lesson_of(lm, "kl", answers).answer(batch, layers=4)
         case "teacher":
             other = build("bert", tied=True)
             with torch.no_grad():
@@ -120,9 +120,9 @@ def test_another_question_gets_another_answer(change: str) -> None:
 def test_answers_are_the_teachers_at_tokens_only() -> None:
     lm = build("bert", tied=True)
     for batch in wide(lm):
-        everywhere, masked = (lesson_of(lm, kind).answer(batch, hidden=True) for kind in ("mse", "kl"))
+        everywhere, masked = (lesson_of(lm, kind).answer(batch, layers=4) for kind in ("mse", "kl"))
         real = batch.attention_mask.flatten().bool()
-        assert torch.equal(everywhere["hidden"], states(lm, batch)[real])
+        assert torch.equal(everywhere["hidden"][-1], states(lm, batch)[real])
         torch.testing.assert_close(everywhere["features"], lm.head_features(states(lm, batch)[real]))
         torch.testing.assert_close(masked["features"], lm.head_features(states(lm, batch)[batch.positions]))
 
@@ -145,42 +145,64 @@ def test_too_little_room_changes_nothing_of_what_is_learnt() -> None:
     assert 0 < answers.found < answers.put_in
 
 
-def test_the_map_is_the_ridge_least_squares_on_tokens() -> None:
+def all_states(lm: LanguageModel, text: list[MaskedBatch]) -> torch.Tensor:
+    """Every layer's states at the tokens of a text, shape (layers, tokens, hidden), float64."""
+    with torch.no_grad():
+        made = [at_tokens(lm.layer_states(batch.input_ids, batch.attention_mask), batch) for batch in text]
+    return torch.cat(made, dim=1).double()
+
+
+def test_the_last_of_the_layers_states_are_the_hidden_states() -> None:
+    for kind in FAMILY_TYPES:
+        lm = build(kind, tied=True)
+        batch = batches(lm, 400)[0]
+        every = lm.layer_states(batch.input_ids, batch.attention_mask)
+        assert len(every) == lm.sizes.layers
+        assert torch.equal(every[-1], lm.hidden_states(batch.input_ids, batch.attention_mask))
+
+
+def test_each_layer_is_compared_with_the_one_that_ends_as_deep() -> None:
+    teacher = build("bert", tied=True)
+    batch = batches(teacher, 400)[0]
+    every = all_states(teacher, [batch]).float()
+    for layers, as_deep in ((1, [3]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3])):
+        assert torch.equal(lesson_of(teacher).answer(batch, layers=layers)["hidden"], every[as_deep])
+
+
+def test_the_maps_are_the_ridge_least_squares_on_tokens() -> None:
     teacher = build("bert", tied=True)
     student = cut_layers(teacher, [0, 2])
     text = wide(teacher)
-    found, scale = lesson_of(teacher).hidden_map(student, text, Quiet())
-    own, theirs = (
-        torch.cat([states(lm, batch)[batch.attention_mask.flatten().bool()] for batch in text]).double()
-        for lm in (student, teacher)
-    )
-    # A ridge is a least squares with rows more, here of weight (share * mean of the diagonal) ** 0.5.
-    weight = (1e-4 * own.square().sum() / own.shape[1]) ** 0.5
-    rows = torch.cat([own, weight * torch.eye(own.shape[1], dtype=torch.float64)])
-    aims = torch.cat([theirs, torch.zeros(own.shape[1], theirs.shape[1], dtype=torch.float64)])
-    torch.testing.assert_close(found.double(), torch.linalg.lstsq(rows, aims).solution, rtol=1e-4, atol=1e-5)
-    assert scale == pytest.approx((theirs - theirs.mean(0)).square().sum(1).mean().item(), rel=1e-9)
-    assert found.shape == (24, 24) and found.dtype == torch.float32
+    found, scales = lesson_of(teacher).hidden_map(student, text, Quiet())
+    assert found.shape == (2, 24, 24) and found.dtype == torch.float32
+    for layer, (own, theirs) in enumerate(
+        zip(all_states(student, text), all_states(teacher, text)[[1, 3]], strict=True)
+    ):
+        # A ridge is a least squares with rows more, here of weight (share * mean of the diagonal) ** 0.5.
+        weight = (1e-4 * own.square().sum() / own.shape[1]) ** 0.5
+        rows = torch.cat([own, weight * torch.eye(own.shape[1], dtype=torch.float64)])
+        aims = torch.cat([theirs, torch.zeros(own.shape[1], theirs.shape[1], dtype=torch.float64)])
+        torch.testing.assert_close(found[layer].double(), torch.linalg.lstsq(rows, aims).solution, rtol=1e-4, atol=1e-5)
+        assert scales[layer] == pytest.approx((theirs - theirs.mean(0)).square().sum(1).mean().item(), rel=1e-6)
 
 
-def test_the_map_of_a_teacher_to_itself_leaves_states_as_they_are() -> None:
+def test_the_maps_of_a_teacher_to_itself_leave_states_as_they_are() -> None:
     lm = build("bert", tied=True)
     text = batches(lm, 400)
     found, _ = lesson_of(lm).hidden_map(lm, text, Quiet())
-    for batch in text:
-        own = states(lm, batch).index_select(0, real_places(batch))
-        assert (own @ found - own).norm() < 0.02 * own.norm()
+    for layer, own in enumerate(all_states(lm, text).float()):
+        assert (own @ found[layer] - own).norm() < 0.02 * own.norm()
 
 
-def test_the_map_does_not_depend_on_how_a_step_is_split() -> None:
+def test_the_maps_do_not_depend_on_how_a_step_is_split() -> None:
     teacher = build("bert", tied=True)
     student = cut_layers(teacher, [0, 2])
-    (one, scale), (many, other) = (
+    (one, scales), (many, others) = (
         lesson_of(teacher).hidden_map(student, Steps(data_for(teacher, size), "layers", 400)[0], Quiet())
         for size in (1000, 12)
     )
     torch.testing.assert_close(one, many, rtol=1e-4, atol=1e-4)
-    assert scale == pytest.approx(other, rel=1e-6)
+    assert scales == pytest.approx(others, rel=1e-6)
 
 
 def test_a_teacher_whose_states_never_change_has_no_scale_of_nothing() -> None:
@@ -189,8 +211,8 @@ def test_a_teacher_whose_states_never_change_has_no_scale_of_nothing() -> None:
         norm = teacher.model.bert.encoder.layer[-1].output.LayerNorm
         norm.weight.zero_()
     student = cut_layers(build("bert", tied=True), [0, 2])
-    found, scale = lesson_of(teacher).hidden_map(student, batches(teacher), Quiet())
-    assert scale > 0 and torch.isfinite(found).all()
+    found, scales = lesson_of(teacher).hidden_map(student, batches(teacher), Quiet())
+    assert min(scales) > 0 and torch.isfinite(found).all()
 
 
 def test_the_map_is_asked_between_batches_whether_to_go_on() -> None:

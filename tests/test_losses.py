@@ -97,10 +97,12 @@ def test_gram_is_for_many_tokens_and_logits_for_few() -> None:
 
 
 def test_hidden_states_are_nothing_apart_where_equal_and_one_a_token_at_the_mean() -> None:
-    states = torch.randn(50, 8, generator=torch.Generator().manual_seed(1)) * 3 + 2
-    scale = (states - states.mean(0)).square().sum(1).mean().item()
-    assert hidden_state_sum(states, states.clone(), scale).item() == 0
-    mean = states.mean(0).expand_as(states)
-    assert hidden_state_sum(mean, states, scale).item() == pytest.approx(50, rel=1e-5)
-    larger = hidden_state_sum(10 * mean, 10 * states, 100 * scale).item()
-    assert larger == pytest.approx(50, rel=1e-5)  # free of scale
+    states = (
+        torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(1)) * torch.tensor([3.0, 90.0])[:, None, None]
+    )
+    scales = (states - states.mean(1, keepdim=True)).square().sum(2).mean(1).tolist()
+    same = torch.eye(8).expand(2, -1, -1)
+    assert hidden_state_sum(states, states.clone(), same, scales).item() == 0
+    mean = states.mean(1, keepdim=True).expand_as(states)
+    assert hidden_state_sum(mean, states, same, scales).item() == pytest.approx(50, rel=1e-5)
+    assert hidden_state_sum(mean / 2, states, 2 * same, scales).item() == pytest.approx(50, rel=1e-5)

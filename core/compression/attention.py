@@ -121,13 +121,11 @@ def factorise(attention: Attention, inputs: Moments, heads: int, width: int) -> 
     for head in range(heads):
         rows = slice(head * old, (head + 1) * old)
         question = torch.cat([attention.query[rows], attention.query_bias[rows, None]], dim=1)
-        left, sizes, right = torch.linalg.svd(asking @ (question.T @ attention.key[rows]) @ read, full_matrices=False)
+        left, sizes, right = _svd_of_product(asking @ question.T, attention.key[rows] @ read)
         root = sizes[:width].sqrt()
         query = scale * (root[:, None] * left[:, :width].T) @ asking_back
         key = (root[:, None] * right[:width]) @ read_back
-        left, sizes, right = torch.linalg.svd(
-            attention.output[:, rows] @ attention.value[rows] @ read, full_matrices=False
-        )
+        left, sizes, right = _svd_of_product(attention.output[:, rows], attention.value[rows] @ read)
         root = sizes[:width].sqrt()
         parts.append((query, key, (root[:, None] * right[:width]) @ read_back, left[:, :width] * root))
     queries, keys, values, outputs = (list(part) for part in zip(*parts, strict=True))
@@ -144,6 +142,14 @@ def factorise(attention: Attention, inputs: Moments, heads: int, width: int) -> 
         output,
         attention.output_bias + constant - output @ (value @ inputs.mean),
     )
+
+
+def _svd_of_product(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What `torch.linalg.svd` says of left @ right, whose rank is at most a head's width: much smaller matrices."""
+    columns, inner = torch.linalg.qr(left)
+    rows, other = torch.linalg.qr(right.T)
+    u, sizes, v = torch.linalg.svd(inner @ other.T, full_matrices=False)
+    return columns @ u, sizes, v @ rows.T
 
 
 def _roots(moments: Tensor) -> tuple[Tensor, Tensor]:

@@ -112,7 +112,7 @@ def _wanda(lm: LanguageModel, batches: Sequence[MaskedBatch], ctx: Context) -> U
         return _sum_over_tokens([activation.square() for activation in activations], batch)
 
     squares = _add_up(lm, batches, ctx, share)
-    weights = [_second(lm, layer).get_parameter("weight").to("cpu", torch.float64) for layer in range(lm.sizes.layers)]
+    weights = [_second(lm, layer).get_parameter("weight").cpu().double() for layer in range(lm.sizes.layers)]
     tokens = sum(batch.tokens for batch in batches)
     columns = torch.stack([weight.norm(dim=0) for weight in weights])
     return replace(squares, scores=(squares.scores / tokens).sqrt() * columns)
@@ -154,7 +154,7 @@ def cut_feed_forward(
         for layer, units in enumerate(index):
             module = f"{lm.family.layer.format(layer=layer)}.{lm.family.feed_forward_out}"
             dropped = means[layer].double().index_fill(0, units, 0)
-            weight, bias = (tensors[f"{module}.{kind}"].to("cpu", torch.float64) for kind in ("weight", "bias"))
+            weight, bias = (tensors[f"{module}.{kind}"].cpu().double() for kind in ("weight", "bias"))
             tensors[f"{module}.bias"] = (bias + weight @ dropped).to(tensors[f"{module}.bias"].dtype)
     return cut(lm, sizes, {"feed_forward": index}, tensors=tensors)
 

@@ -197,13 +197,11 @@ def low_rank(matrix: Tensor, rank: int) -> Tensor:
         return low_rank(matrix.T, rank).T
     gram = torch.zeros(matrix.shape[1], matrix.shape[1], dtype=torch.float64)
     for rows in torch.split(matrix, _ROWS):
-        rows = rows.to("cpu", torch.float64)
+        rows = rows.cpu().double()
         gram += rows.T @ rows
     strongest = torch.linalg.eigh(gram).eigenvectors[:, -rank:]  # eigenvalues ascend
     projection = strongest @ strongest.T
-    return torch.cat(
-        [(rows.to("cpu", torch.float64) @ projection).to(matrix.dtype) for rows in torch.split(matrix, _ROWS)]
-    )
+    return torch.cat([(rows.cpu().double() @ projection).to(matrix.dtype) for rows in torch.split(matrix, _ROWS)])
 
 
 def _head_units(old: Sizes, new: Sizes) -> Tensor:

@@ -42,6 +42,11 @@ def hooked(handles: Iterable[RemovableHandle]) -> Iterator[None]:
             handle.remove()
 
 
+def in_double(tensor: Tensor) -> Tensor:
+    """The tensor in float64; on the CPU where its device doesn't know that type."""
+    return tensor.cpu().double() if tensor.device.type == "mps" else tensor.double()
+
+
 def masked_loss(lm: LanguageModel, hidden: Tensor, batch: MaskedBatch) -> Tensor:
     """Masked-LM loss summed over a batch's masked places, in nats; logits exist at these only.
 

@@ -66,20 +66,30 @@ def project(
         fold_means: add what the mean of the lost directions did to the biases of what reads the stream.
     """
     names, onto = _names(lm), basis.matrix
+    metric = _decoder_squares(lm, ctx)
     tensors = _in_basis(lm, names, onto)
     lost = [moments.mean - onto @ (onto.T @ moments.mean) for moments in statistics.stream]
     if fold_means:
         _fold(lm, tensors, lost)
     for layer in range(lm.sizes.layers):
+        ctx.check()
         inputs = statistics.stream[2 * layer]
         narrow = Moments(onto.T @ inputs.mean, onto.T @ inputs.covariance @ onto)
         _write_attention(lm, tensors, layer, plan(layer, _read_attention(lm, tensors, layer), narrow))
     hidden, features = _refit_norms(lm, names, tensors, onto, batches, ctx)
     _refit_head(
-        lm, names, tensors, basis, lost[-1] if fold_means else torch.zeros_like(lost[-1]), hidden, features, ctx
+        lm,
+        names,
+        tensors,
+        basis,
+        metric,
+        lost[-1] if fold_means else torch.zeros_like(lost[-1]),
+        hidden,
+        features,
+        ctx,
     )
     if fold_means:
-        _fold_logits(lm, names, tensors, onto, statistics.features.mean)
+        _fold_logits(lm, names, tensors, onto, metric, statistics.features.mean)
     return rebuild(lm, sizes, tensors)
 
 
@@ -171,6 +181,7 @@ def _refit_head(
     names: _Names,
     tensors: dict[str, Tensor],
     basis: Basis,
+    metric: Tensor,
     lost: Tensor,
     hidden: Tensor,
     features: Tensor,
@@ -182,7 +193,6 @@ def _refit_head(
     bias = old[f"{names.transform}.bias"].cpu().double() + weight @ lost
     # Each new axis is near an old unit: that unit's inner value is where to begin.
     dense, offset = (weight @ onto)[units].float(), bias[units].float()
-    metric = _decoder_squares(lm)
     narrow = onto.T @ metric @ onto
     wanted = (features.double() @ metric @ onto @ torch.linalg.pinv(narrow, hermitian=True)).float()
     eps = _eps(lm.module(names.transform_norm))
@@ -195,16 +205,20 @@ def _refit_head(
     tensors[f"{names.transform_norm}.weight"], tensors[f"{names.transform_norm}.bias"] = fitted.gain, fitted.shift
 
 
-def _decoder_squares(lm: LanguageModel) -> Tensor:
+def _decoder_squares(lm: LanguageModel, ctx: Context) -> Tensor:
     """EᵀE of the decoder's matrix, float64."""
     weight = lm.decoder[0].detach().cpu()
-    parts = (rows.double().T @ rows.double() for rows in weight.split(16_384))
-    return cast(Tensor, sum(parts, torch.zeros(weight.shape[1], weight.shape[1], dtype=torch.float64)))
+    squares = torch.zeros(weight.shape[1], weight.shape[1], dtype=torch.float64)
+    for rows in weight.split(16_384):
+        ctx.check()
+        squares += rows.double().T @ rows.double()
+    return squares
 
 
-def _fold_logits(lm: LanguageModel, names: _Names, tensors: dict[str, Tensor], basis: Tensor, mean: Tensor) -> None:
+def _fold_logits(
+    lm: LanguageModel, names: _Names, tensors: dict[str, Tensor], basis: Tensor, metric: Tensor, mean: Tensor
+) -> None:
     """Add to the decoder's bias the mean logits that no narrow feature can give."""
-    metric = _decoder_squares(lm)
     kept = basis @ torch.linalg.pinv(basis.T @ metric @ basis, hermitian=True) @ (basis.T @ metric @ mean)
     if names.decoder_bias in tensors:
         weight = lm.decoder[0].detach().cpu()

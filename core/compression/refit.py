@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from core.compression.passes import in_double
 from core.context import Context
 
 _STEPS, _RATE, _CHUNK = 120, 3e-3, 512
@@ -24,7 +25,7 @@ class Regression:
 
     def add(self, x: Tensor, y: Tensor) -> None:
         """Pairs, both of shape (n, units)."""
-        x, y = x.double(), y.double()
+        x, y = in_double(x), in_double(y)
         self._count += len(x)
         self._sums += torch.stack([x.sum(0), y.sum(0), (x * x).sum(0), (x * y).sum(0)]).cpu()
 

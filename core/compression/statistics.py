@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.compression.passes import frozen, hooked
+from core.compression.passes import frozen, hooked, in_double
 from core.context import Context
 from core.errors import InputError
 from core.models import LanguageModel
@@ -96,10 +96,10 @@ def gather(lm: LanguageModel, batches: Sequence[MaskedBatch], ctx: Context) -> S
         with torch.no_grad():
             for sums, point, gradient in zip(stream, points, gradients, strict=False):
                 sums.add(point[real])
-                stream_relevance += (point * gradient)[real].abs().double().sum(0).cpu()
+                stream_relevance += in_double((point * gradient)[real].abs()).sum(0).cpu()
             for layer, (point, gradient) in enumerate(zip(contexts, gradients[len(points) :], strict=True)):
                 context[layer].add(point[real])
-                product = (point * gradient)[real].double()
+                product = in_double((point * gradient)[real])
                 context_relevance[layer] += product.abs().sum(0).cpu()
                 head_relevance[layer] += product.sum(0).view(lm.sizes.heads, -1).sum(1).abs().cpu()
         ctx.progress(done, len(batches))
@@ -156,7 +156,7 @@ class _Sums:
 
     def add(self, vectors: Tensor) -> None:
         """Vectors of shape (n, units)."""
-        vectors = vectors.double()
+        vectors = in_double(vectors)
         self._count += len(vectors)
         self._sum += vectors.sum(0).cpu()
         self._squares += (vectors.T @ vectors).cpu()

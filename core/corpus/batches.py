@@ -148,9 +148,9 @@ def split(lengths: npt.NDArray[np.integer], micro_tokens: int) -> list[_Ids]:
 
 
 class Masker:
-    """BERT's masking (Devlin et al. 2019, arXiv:1810.04805, section 3.1), 15 % of the tokens of every text.
+    """BERT's masking (Devlin et al. 2019, arXiv:1810.04805, section 3.1): 15 % of the tokens of every text, or more.
 
-    Of a text with n ordinary tokens exactly max(1, round(0.15 n)) are chosen (halves up), none where n is 0. A
+    Of a text with n ordinary tokens exactly max(1, round(share · n)) are chosen (halves up), none where n is 0. A
     chosen token becomes the mask token (80 %), a random ordinary token (10 %) or stays as it is (10 %).
 
     Args:
@@ -158,9 +158,13 @@ class Masker:
         mask_id: the mask token.
         special_ids: tokens that are never chosen and never stand in for others; `mask_id` need not be among them.
         seed: at least 0.
+        share: of the ordinary tokens, in whole hundredths.
     """
 
-    def __init__(self, vocabulary: int, mask_id: int, special_ids: Sequence[int], seed: int) -> None:
+    def __init__(
+        self, vocabulary: int, mask_id: int, special_ids: Sequence[int], seed: int, share: float = MASKED_SHARE
+    ) -> None:
+        self._hundredths = round(100 * share)
         self._mask_id = mask_id
         self._seed = seed
         self._is_ordinary = np.ones(vocabulary, dtype=np.bool_)
@@ -210,7 +214,7 @@ class Masker:
         candidates = np.flatnonzero(self._is_ordinary[tokens])
         row = row[candidates]
         ordinary = np.bincount(row, minlength=rows)
-        wanted = np.where(ordinary > 0, np.maximum(1, (15 * ordinary + 50) // 100), 0)
+        wanted = np.where(ordinary > 0, np.maximum(1, (self._hundredths * ordinary + 50) // 100), 0)
         by_hash = np.lexsort((hashes[candidates], row))
         rank = np.arange(len(candidates)) - (np.cumsum(ordinary) - ordinary)[row]
         return np.sort(candidates[by_hash[rank < wanted[row]]])

@@ -36,8 +36,8 @@ class Counters:
     best_mlm: float = float("inf")
     stale: int = 0
     """Validations since the lowest one."""
-    hidden_scale: float = 1.0
-    """Of the distance between hidden states, see `core.distillation.losses.hidden_state_sum`."""
+    hidden_scales: list[float] = field(default_factory=list)
+    """Of the distances between hidden states, see `core.distillation.losses.hidden_state_sum`."""
 
     def next_round(self) -> Counters:
         """The counters with which a smaller model goes on: steps and tokens count on, the best starts anew."""
@@ -60,11 +60,11 @@ class TrainingState:
         """All that the optimiser changes."""
         return [parameter for _, parameter in self._named()]
 
-    def begin_hidden_map(self, start: Tensor, scale: float) -> None:
-        """Let a map of hidden states learn from here on; `scale` as in `Counters`."""
+    def begin_hidden_map(self, start: Tensor, scales: list[float]) -> None:
+        """Let a map of hidden states learn from here on; `scales` as in `Counters`."""
         self.hidden_map = torch.nn.Parameter(start.to(self.lm.model.device))
         self.optimizer.add_param_group({"params": [self.hidden_map]})
-        self.counters.hidden_scale = scale
+        self.counters.hidden_scales = scales
 
     def keep_best(self) -> None:
         """Remember the weights as they are now."""
@@ -87,7 +87,7 @@ class TrainingState:
         tensors = load_file(folder / _TENSORS)
         self.counters = Counters(**json.loads((folder / _STATE).read_text(encoding="utf-8"))["counters"])
         if f"model/{_MAP}" in tensors:
-            self.begin_hidden_map(tensors[f"model/{_MAP}"], self.counters.hidden_scale)
+            self.begin_hidden_map(tensors[f"model/{_MAP}"], self.counters.hidden_scales)
         with torch.no_grad():
             for name, parameter in self._named():
                 parameter.copy_(tensors[f"model/{name}"])

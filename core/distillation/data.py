@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from core.corpus.batches import MaskedBatch, Masker, StepPlan, split, validation_batches
+from core.corpus.batches import MASKED_SHARE, MaskedBatch, Masker, StepPlan, split, validation_batches
 from core.corpus.cache import TokenCache
 from core.seeds import derive
 
@@ -21,18 +21,19 @@ class TextData:
     seed: int
     micro_tokens: int
     """Largest padded size of a micro-batch."""
+    masked_share: float = MASKED_SHARE
+    """Of the tokens of a training text; of validation texts it is always the usual one, so that losses compare."""
 
     @property
     def pad_id(self) -> int:
         """The padding token."""
         return int(self.tokenizer.pad_token_id or 0)
 
-    def masker(self, purpose: str) -> Masker:
+    def masker(self, purpose: str, share: float = MASKED_SHARE) -> Masker:
         """The masks of a purpose; each has its own."""
         tokenizer = self.tokenizer
-        return Masker(
-            len(tokenizer), int(tokenizer.mask_token_id or 0), tokenizer.all_special_ids, derive(self.seed, purpose)
-        )
+        mask_id, seed = int(tokenizer.mask_token_id or 0), derive(self.seed, purpose)
+        return Masker(len(tokenizer), mask_id, tokenizer.all_special_ids, seed, share)
 
     def validation_batches(self, limit_tokens: int | None = None) -> list[MaskedBatch]:
         """Validation texts with fixed masks."""
@@ -47,7 +48,7 @@ class Steps:
         """`stage` sets this stage's order and masks apart; `batch_tokens` is the budget of a step."""
         self._data = data
         self._plan = StepPlan(data.train.lengths, batch_tokens, derive(data.seed, stage, "order"))
-        self._masker = data.masker(f"{stage} masks")
+        self._masker = data.masker(f"{stage} masks", data.masked_share)
 
     def __getitem__(self, step: int) -> list[MaskedBatch]:
         data, texts = self._data, self._plan.texts(step)

@@ -75,73 +75,84 @@ class Lesson:
         return batch.positions
 
     @torch.no_grad()
-    def answer(self, batch: MaskedBatch, *, hidden: bool = False) -> dict[str, Tensor]:
+    def answer(self, batch: MaskedBatch, *, layers: int = 0) -> dict[str, Tensor]:
         """What the teacher says of a batch.
 
         Args:
             batch: on the teacher's device.
-            hidden: whether its hidden states are wanted too.
+            layers: of the student, where hidden states are compared; 0: they aren't.
 
         Returns:
-            "features": what its decoder multiplies at `places`, shape (places, hidden); "hidden", if wanted: its last
-            hidden state at every token, shape (tokens, hidden). Float32.
+            "features": what its decoder multiplies at `places`, shape (places, hidden); "hidden", where wanted: its
+            states at every token, for each layer of the student those of the layer that ends as deep in the teacher,
+            shape (layers, tokens, hidden). Float32.
         """
-        key = self._question(batch, hidden) if self.answers is not None else ""
+        key = self._question(batch, layers) if self.answers is not None else ""
         kept = self.answers.get(key) if self.answers is not None else None
         if kept is not None:
             return {name: tensor.to(batch.input_ids.device) for name, tensor in kept.items()}
-        states = self.teacher.hidden_states(batch.input_ids, batch.attention_mask).flatten(0, 1)
-        found = {"features": self.teacher.head_features(states.index_select(0, self.places(batch))).float()}
-        if hidden:
-            found["hidden"] = states.index_select(0, real_places(batch)).float()
+        if layers:
+            states = self.teacher.layer_states(batch.input_ids, batch.attention_mask)
+            last = states[-1].flatten(0, 1)
+        else:
+            states, last = (), self.teacher.hidden_states(batch.input_ids, batch.attention_mask).flatten(0, 1)
+        found = {"features": self.teacher.head_features(last.index_select(0, self.places(batch))).float()}
+        if layers:
+            as_deep = [states[(layer + 1) * len(states) // layers - 1] for layer in range(layers)]
+            found["hidden"] = at_tokens(as_deep, batch)
         if self.answers is not None:
             self.answers.put(key, {name: tensor.cpu() for name, tensor in found.items()})
         return found
 
-    def _question(self, batch: MaskedBatch, hidden: bool) -> str:
+    def _question(self, batch: MaskedBatch, layers: int) -> str:
         """A hash of the teacher, the batch, what is wanted of it and the precision that it is computed in."""
         rough, shape = torch.is_autocast_enabled(batch.input_ids.device.type), tuple(batch.input_ids.shape)
-        asked = hashlib.blake2b(f"{self._weights} {self.distance.everywhere} {hidden} {rough} {shape}".encode())
+        asked = hashlib.blake2b(f"{self._weights} {self.distance.everywhere} {layers} {rough} {shape}".encode())
         for tensor in (batch.input_ids, batch.attention_mask, batch.positions):
             asked.update(tensor.cpu().numpy().tobytes())
         return asked.hexdigest()[:32]
 
     @torch.no_grad()
-    def hidden_map(self, student: LanguageModel, batches: Sequence[MaskedBatch], ctx: Context) -> tuple[Tensor, float]:
-        """Where the map from the student's hidden states to the teacher's starts, and the scale of their distance.
+    def hidden_map(
+        self, student: LanguageModel, batches: Sequence[MaskedBatch], ctx: Context
+    ) -> tuple[Tensor, list[float]]:
+        """Where the maps from the student's hidden states to the teacher's start, and the scales of their distances.
 
         Args:
             student: on the teacher's device.
-            batches: text; the map is the least squares on it (with a little ridge).
+            batches: text; a map is the least squares on it (with a little ridge).
             ctx: asked between batches whether to go on.
 
         Returns:
-            The map, shape (student's hidden size, teacher's), float32; the mean squared distance of the teacher's
-            states from their mean.
+            A map for each of the student's layers, shape (layers, student's hidden size, teacher's), float32; and for
+            each the mean squared distance of the teacher's states from their mean.
         """
-        gram = torch.zeros(student.sizes.hidden, student.sizes.hidden, dtype=torch.float64)
-        cross = torch.zeros(student.sizes.hidden, self.teacher.sizes.hidden, dtype=torch.float64)
-        total, squares, count = torch.zeros(self.teacher.sizes.hidden, dtype=torch.float64), 0.0, 0
+        layers, own, theirs = student.sizes.layers, student.sizes.hidden, self.teacher.sizes.hidden
+        gram = torch.zeros(layers, own, own, dtype=torch.float64)
+        cross = torch.zeros(layers, own, theirs, dtype=torch.float64)
+        total, squares = torch.zeros(layers, theirs, dtype=torch.float64), torch.zeros(layers, dtype=torch.float64)
+        count = 0
         student.model.eval()
         for batch in batches:
             ctx.check()
             batch = batch.to(student.model.device)
-            own, theirs = (
-                lm.hidden_states(batch.input_ids, batch.attention_mask)
-                .flatten(0, 1)
-                .index_select(0, real_places(batch))
-                .cpu()
-                .double()
-                for lm in (student, self.teacher)
-            )
-            gram += own.T @ own
-            cross += own.T @ theirs
-            total += theirs.sum(0)
-            squares += float(theirs.square().sum())
-            count += len(theirs)
-        gram.diagonal().add_(_RIDGE * float(gram.trace()) / len(gram) + 1e-12)
-        scale = (squares - float(total.square().sum()) / count) / count
-        return torch.linalg.solve(gram, cross).float(), max(scale, 1e-12)
+            said = at_tokens(student.layer_states(batch.input_ids, batch.attention_mask), batch).cpu().double()
+            wanted = self.answer(batch, layers=layers)["hidden"].cpu().double()
+            gram += said.mT @ said
+            cross += said.mT @ wanted
+            total += wanted.sum(1)
+            squares += wanted.square().sum((1, 2))
+            count += wanted.shape[1]
+        means = gram.diagonal(dim1=1, dim2=2).mean(1)
+        gram.diagonal(dim1=1, dim2=2).add_(_RIDGE * means[:, None] + 1e-12)
+        scales = (squares - total.square().sum(1) / count) / count
+        return torch.linalg.solve(gram, cross).float(), scales.clamp_min(1e-12).tolist()
+
+
+def at_tokens(states: Sequence[Tensor], batch: MaskedBatch) -> Tensor:
+    """Layers' states, each of shape (batch, seq, hidden), at the places that hold tokens: (layers, tokens, hidden)."""
+    real = real_places(batch)
+    return torch.stack([state.flatten(0, 1).index_select(0, real) for state in states]).float()
 
 
 def real_places(batch: MaskedBatch) -> Tensor:

@@ -6,7 +6,7 @@ micro-batches never changes its meaning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -52,19 +52,21 @@ def logit_square_sum(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     return (student_logits.float() - teacher_logits.float()).square().mean(dim=-1).sum()
 
 
-def hidden_state_sum(student: Tensor, teacher: Tensor, scale: float) -> Tensor:
-    """Squared distance of hidden states, summed over tokens (TinyBERT, arXiv:1909.10351, equation 8).
+def hidden_state_sum(student: Tensor, teacher: Tensor, maps: Tensor, scales: Sequence[float]) -> Tensor:
+    """Squared distance of hidden states, mean over layers, summed over tokens (TinyBERT, arXiv:1909.10351, equation 8).
 
     Args:
-        student: carried into the teacher's space, shape (tokens, hidden).
-        teacher: shape (tokens, hidden).
-        scale: mean squared distance of the teacher's states from their mean, which makes a token's share free of
-            scale: 1 is what the mean would give.
+        student: shape (layers, tokens, hidden).
+        teacher: shape (layers, tokens, teacher's hidden).
+        maps: carry the one into the space of the other, shape (layers, hidden, teacher's hidden).
+        scales: for each layer the mean squared distance of the teacher's states from their mean: 1 is what saying the
+            mean would give.
 
     Returns:
         Scalar float32.
     """
-    return (student - teacher).square().sum() / scale
+    far = (student @ maps - teacher).square().sum((1, 2))
+    return (far / far.new_tensor(scales)).mean()
 
 
 class GramSquares:

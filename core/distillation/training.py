@@ -13,7 +13,7 @@ from core.context import Context
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import Counters, TrainingState
 from core.distillation.data import Steps, TextData
-from core.distillation.lesson import Lesson, real_places
+from core.distillation.lesson import Lesson, at_tokens
 from core.distillation.losses import hidden_state_sum, masked_language_sum
 from core.distillation.schedule import TrainingSettings
 from core.distillation.validation import Measured, hidden_at, measure
@@ -153,20 +153,21 @@ def _forward(
     """The sums of the losses over a micro-batch: masked-language, distance, hidden states."""
     lm, device = state.lm, state.lm.model.device.type
     with torch.autocast(device, dtype=torch.bfloat16, enabled=settings.bfloat16):
-        hidden = hidden_at(lm, batch)
+        states = lm.layer_states(batch.input_ids, batch.attention_mask) if state.hidden_map is not None else ()
+        hidden = states[-1].flatten(0, 1) if states else hidden_at(lm, batch)
         features = lm.head_features(hidden.index_select(0, batch.positions))
         mlm = masked_language_sum(features, *lm.decoder, batch.labels)
         if lesson is None:
             return mlm, None, None
         where = lesson.places(batch)
-        answer = lesson.answer(batch, hidden=bool(settings.hidden_weight))
+        answer = lesson.answer(batch, layers=len(states))
         own = lm.head_features(hidden.index_select(0, where)) if lesson.distance.everywhere else features
     with torch.autocast(device, enabled=False):
         distance = lesson.distance.sum(lm, own.float(), answer["features"])
         if state.hidden_map is None:
             return mlm, distance, None
-        real = hidden.index_select(0, real_places(batch)).float()
-        return mlm, distance, hidden_state_sum(real @ state.hidden_map, answer["hidden"], state.counters.hidden_scale)
+        said = at_tokens(states, batch)
+        return mlm, distance, hidden_state_sum(said, answer["hidden"], state.hidden_map, state.counters.hidden_scales)
 
 
 def _validate(
@@ -205,7 +206,7 @@ def validated(
 ) -> tuple[Measured, float]:
     """What the model in training makes of validation texts, and its total loss."""
     found = measure(
-        state.lm, batches, ctx, lesson=lesson, hidden_map=state.hidden_map, scale=state.counters.hidden_scale
+        state.lm, batches, ctx, lesson=lesson, hidden_map=state.hidden_map, scales=state.counters.hidden_scales
     )
     parts = (found.mlm, found.kd or 0.0, found.hidden or 0.0)
     return found, sum(weight * part for weight, part in zip(loss_weights(settings, lesson), parts, strict=True))

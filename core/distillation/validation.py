@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.context import Context
 from core.corpus.batches import MaskedBatch
-from core.distillation.lesson import Lesson, real_places
+from core.distillation.lesson import Lesson, at_tokens
 from core.distillation.losses import hidden_state_sum
 from core.errors import InputError
 from core.models import LanguageModel
@@ -35,7 +35,7 @@ def measure(
     *,
     lesson: Lesson | None = None,
     hidden_map: Tensor | None = None,
-    scale: float = 1.0,
+    scales: Sequence[float] = (),
 ) -> Measured:
     """Masked-language loss and accuracy, and the distances from a teacher where one is given.
 
@@ -45,7 +45,7 @@ def measure(
         ctx: asked between batches whether to go on.
         lesson: what is distilled from.
         hidden_map: carries the model's hidden states into the teacher's space; None: these aren't compared.
-        scale: of that distance, see `hidden_state_sum`.
+        scales: of these distances, see `hidden_state_sum`.
 
     Raises:
         InputError: nothing is masked in any batch.
@@ -61,7 +61,8 @@ def measure(
             for batch in batches:
                 ctx.check()
                 batch = batch.to(device)
-                hidden = hidden_at(lm, batch)
+                states = lm.layer_states(batch.input_ids, batch.attention_mask) if hidden_map is not None else ()
+                hidden = states[-1].flatten(0, 1) if states else hidden_at(lm, batch)
                 logits = F.linear(lm.head_features(hidden[batch.positions]), *lm.decoder).float()
                 mlm += F.cross_entropy(logits, batch.labels, reduction="sum").item()
                 correct += (logits.argmax(dim=-1) == batch.labels).sum().item()
@@ -69,12 +70,11 @@ def measure(
                 tokens += batch.tokens
                 if lesson is not None:
                     where = lesson.places(batch)
-                    answer = lesson.answer(batch, hidden=hidden_map is not None)
+                    answer = lesson.answer(batch, layers=len(states))
                     kd += lesson.distance.sum(lm, lm.head_features(hidden[where]), answer["features"]).item()
                     kd_places += len(where)
                     if hidden_map is not None:
-                        real = hidden.index_select(0, real_places(batch))
-                        far += hidden_state_sum(real @ hidden_map, answer["hidden"], scale).item()
+                        far += hidden_state_sum(at_tokens(states, batch), answer["hidden"], hidden_map, scales).item()
     finally:
         lm.model.train(training)
     if not places:

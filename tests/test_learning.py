@@ -1,0 +1,103 @@
+"""Learning in rounds: the widths between, and runs that are stopped anywhere in them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForMaskedLM
+
+from core.errors import Stopped
+from core.events import Event, Loss, Message, Progress, Score, Stage
+from core.families import Sizes
+from core.learning import hidden_widths
+from core.live import LiveScores
+from core.models import load
+from core.recipe import Recipe, parse
+from core.run import RunFolder
+from resources import sample
+from tests.journeys import journey, recipe, student_bytes, timeless
+from tests.tiny_training import SETTINGS
+
+BASE = Sizes(layers=12, hidden=768, heads=12, feed_forward=3072, vocabulary=250_002, positions=514, types=1, tied=True)
+
+
+def aimed(hidden: int, heads: int, rounds: int, reduction: str = "per_head") -> Recipe:
+    given = parse(recipe())
+    targets = replace(given.targets, hidden_size=hidden, attention_heads=heads)
+    return replace(given, targets=targets, method=replace(given.method, rounds=rounds, hidden_reduction=reduction))
+
+
+@pytest.mark.parametrize("reduction", ["truncate", "per_head", "rotate"])
+def test_heads_that_stay_whole_are_whole_in_every_round(reduction: str) -> None:
+    assert hidden_widths(aimed(256, 4, 2, reduction), BASE) == [(448, 7), (256, 4)]
+    assert hidden_widths(aimed(128, 2, 3, reduction), BASE) == [(448, 7), (256, 4), (128, 2)]
+
+
+def test_narrower_heads_are_as_many_in_every_round() -> None:
+    assert hidden_widths(aimed(312, 12, 2), BASE) == [(492, 12), (312, 12)]
+
+
+def test_no_round_cuts_nothing() -> None:
+    assert hidden_widths(aimed(768, 12, 8), BASE) == [(768, 12)]
+    assert hidden_widths(aimed(704, 11, 8), BASE) == [(704, 11)]
+    assert hidden_widths(aimed(64, 1, 8), BASE)[-2:] == [(128, 2), (64, 1)]
+
+
+def test_scores_come_with_the_first_validation_of_every_round() -> None:
+    live, lm = LiveScores((), {}, 1), load(sample.teacher_folder())[0]
+    settings = replace(SETTINGS, begin=5, steps=10, evaluate_every=2)
+    assert [step for step in (5, 7, 9, 10) if live.due(step, settings, lm)] == [5, 7, 9, 10]
+
+
+def in_rounds(method: str = "") -> str:
+    """Two cuts of the hidden size and of the feed-forward width, odd steps, rates that are tried."""
+    text = recipe(f'rounds = 2\nhidden_reduction = "rotate"\nhidden_weight = 0.1\n{method}')
+    text = text.replace("distil_steps = 4", "distil_steps = 121").replace("hidden_size = 64", "hidden_size = 32")
+    text = text.replace("batch_tokens = 512", "batch_tokens = 64").replace("evaluate_every = 2", "evaluate_every = 30")
+    return text.replace("intermediate_size = 256", "intermediate_size = 50").split("[[tasks]]")[0]
+
+
+@pytest.mark.parametrize("method", ['layer_selection = "measured"', 'distil_after = "all"'], ids=["each", "all"])
+def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path, method: str) -> None:
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    journey(whole.path, text=in_rounds(method))
+    done: dict[str, int] = {}
+    for _, event in whole.read_events():
+        if isinstance(event, Progress) and event.stage in ("layers", "feed_forward", "hidden"):
+            assert event.done >= done.get(event.stage, 0)
+            done[event.stage] = event.done
+    told = [event for _, event in whole.read_events() if isinstance(event, (Loss, Message))]
+    # Where each trial, each round and each validation ends.
+    places = [number for number, event in enumerate(told) if isinstance(event, Message) and "after" in event.text]
+    steps = [number for number, event in enumerate(told) if isinstance(event, Loss) and event.split == "validation"]
+    assert len(places) >= 6 and len(steps) >= 8, (len(places), len(steps))
+    wishes = 0
+    for number in sorted({*places[1::4], *steps[2::3]}):
+        heard: list[Event] = []
+        target = told[number]
+
+        def stop(event: Event, target: Event = target, heard: list[Event] = heard) -> None:
+            if event == target:
+                heard.append(event)
+                broken.ask("stop_keep_best")
+
+        try:
+            journey(broken.path, text=in_rounds(method), resume=broken.path.exists(), listen=stop)
+        except Stopped:
+            wishes += 1
+            if (broken.student / "config.json").exists():
+                AutoModelForMaskedLM.from_pretrained(broken.student)
+    assert wishes >= 4
+    journey(broken.path, text=in_rounds(method), resume=True)
+    assert student_bytes(broken.path) == student_bytes(whole.path)
+    assert timeless(broken.path) == timeless(whole.path)
+    events = [
+        [event for _, event in folder.read_events() if isinstance(event, (Loss, Score, Stage))]
+        for folder in (whole, broken)
+    ]
+    assert events[0] == events[1]
+    report = json.loads((whole.path / "stages" / "05-hidden" / "report.json").read_text(encoding="utf-8"))
+    assert report["widths"] == [64, 32]
