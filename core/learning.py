@@ -269,7 +269,7 @@ def _settings(work: Workspace, stage: str, begin: int, end: int, rate: float) ->
         decay=schedule.decay,
         evaluate_every=schedule.evaluate_every,
         patience=schedule.patience,
-        alpha=method.alpha,
+        alpha=float(method.alpha),
         hidden_weight=float(method.hidden_weight),
         dropout=method.dropout == "on",
         seed=work.recipe.seed,

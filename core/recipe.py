@@ -104,7 +104,7 @@ class Method:
     vocabulary_words: str | None = _be(Text(), None)
     """A file of words, one a line, whose tokens are always kept."""
     kd_loss: str = _be(Choice(KD_LOSSES), "auto")
-    alpha: float = _be(Number(low=0, high=1, whole=False), 0.5)
+    alpha: float | str = _be(Number(low=0, high=1, whole=False, auto=True), "auto")
     """Weight of the masked-language loss; the teacher's word has the rest."""
     temperature: float = _be(Number(low=0, whole=False, above=True), 1.0)
     """Of the KL loss."""

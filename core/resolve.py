@@ -25,34 +25,14 @@ class Pick:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a choice may depend on beside the preset."""
-
-    family: str
-    kept: float
-    """Of the teacher's hidden size or of its feed-forward size, the smaller share that stays."""
-
-
 _LAST_LAYERS = Pick("last", "The paper takes the last layers of BERT's family.")
 _EVERY_SECOND = Pick("stride", "The paper takes every second layer of XLM-R.")
-_ROUNDS = (
-    (0.5, Pick(1, "At least half of every width stays: it is cut at once.")),
-    (0.25, Pick(2, "More than half of a width goes: part is cut, and learnt again before the rest is.")),
-    (0.0, Pick(3, "More than three quarters of a width go: bit by bit, learning between the cuts.")),
-)
-"""The least share of the widths that stays, and in how many rounds they are cut then."""
-
-
-def _rounds(case: Case) -> Pick:
-    return next(pick for least, pick in _ROUNDS if case.kept >= least)
-
 
 PAPER, OURS = "paper", "ours"
 """The paper's preset; and every preset that has no entry of its own."""
-CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Case], Pick]]] = {
+CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Family], Pick]]] = {
     "method.layer_selection": {
-        PAPER: lambda case: _LAST_LAYERS if case.family == "bert" else _EVERY_SECOND,
+        PAPER: lambda family: _LAST_LAYERS if family.name == "bert" else _EVERY_SECOND,
         OURS: Pick("stride", "Every second layer from the first keeps the lowest ones, which a cut misses most."),
     },
     "method.feed_forward_score": {
@@ -61,7 +41,9 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Case], Pick]]] = {
     },
     "method.hidden_reduction": {
         PAPER: Pick("truncate", "The paper keeps the first units of every weight."),
-        OURS: Pick("per_head", "Whole heads stay whole; plain truncation mixes them."),
+        OURS: Pick(
+            "rotate", "Half the width, rotated, holds nine tenths of what passes through; the first units hold half."
+        ),
     },
     "method.mean_folding": {
         PAPER: Pick("off", "The paper drops units as if they had never given anything."),
@@ -69,7 +51,7 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Case], Pick]]] = {
     },
     "method.distil_after": {
         PAPER: Pick("each", "The paper distils after the layers and again after the width."),
-        OURS: Pick("each", "What the layers lost is learnt again before the width is cut."),
+        OURS: Pick("all", "One long distillation after all cuts ends lower than two short ones, and costs less."),
     },
     "method.distil_from": {
         PAPER: Pick("previous", "The paper's second distillation learns from the model before its width was cut."),
@@ -77,19 +59,23 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Case], Pick]]] = {
     },
     "method.rounds": {
         PAPER: Pick(1, "The paper cuts every width at once."),
-        OURS: _rounds,
+        OURS: Pick(1, "Cut at once, a width leaves all the steps to the student that stays."),
     },
     "method.kd_loss": {
         PAPER: Pick("mse", "The paper takes the mean squared error of the logits."),
         OURS: Pick("kl", "In a first trial, KL at masked tokens was the cheapest and not behind."),
     },
+    "method.alpha": {
+        PAPER: Pick(0.5, "The paper weighs text and teacher alike."),
+        OURS: Pick(0.2, "The teacher's odds say more of a masked word than the one word that stood there."),
+    },
     "method.hidden_weight": {
         PAPER: Pick(0.0, "The paper compares logits alone."),
-        OURS: Pick(0.0, "In a first trial, a loss of the hidden states gained no more than chance can."),
+        OURS: Pick(2.0, "Every layer's states tell the student what to do at every token, not only at masked ones."),
     },
     "method.masked_share": {
         PAPER: Pick(0.15, "The paper masks 15 % of the tokens."),
-        OURS: Pick(0.15, "As in the teacher's own training."),
+        OURS: Pick(0.3, "Twice the usual places to learn from in the same text."),
     },
     "method.dropout": {
         PAPER: Pick("on", "The paper trains with the teacher's dropout."),
@@ -127,7 +113,8 @@ def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, d
         InputError: the device that the recipe names is not here.
     """
     given = settings(recipe)
-    picks = {key: pick for key, pick in choices(recipe, family, teacher).items() if given[key] == "auto"}
+    decided = choices(recipe.method.preset, family)
+    picks = {key: pick for key, pick in decided.items() if given[key] == "auto"}
     picks |= _machine(recipe.schedule)
     method = {key: picks[f"method.{key}"].value for key in _METHOD_KEYS if f"method.{key}" in picks}
     schedule = {key.partition(".")[2]: pick.value for key, pick in picks.items() if key.startswith("schedule.")}
@@ -136,24 +123,13 @@ def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, d
     picks |= targets
     sizes = {key.partition(".")[2]: pick.value for key, pick in targets.items()}
     done = replace(done, targets=replace(done.targets, **sizes))
-    return done, {**_preset_reasons(recipe, family, teacher), **{key: pick.reason for key, pick in picks.items()}}
+    return done, {**_preset_reasons(recipe, family), **{key: pick.reason for key, pick in picks.items()}}
 
 
-def choices(recipe: Recipe, family: Family, teacher: Sizes) -> dict[str, Pick]:
-    """What each key of `CHOICES` becomes where the recipe says `auto`, for its preset, targets and teacher."""
-    targets = recipe.targets
-    case = Case(
-        family=family.name,
-        kept=min(
-            (targets.hidden_size or teacher.hidden) / teacher.hidden,
-            (targets.intermediate_size or teacher.feed_forward) / teacher.feed_forward,
-        ),
-    )
-    found: dict[str, Pick] = {}
-    for key, by_preset in CHOICES.items():
-        pick = by_preset.get(recipe.method.preset, by_preset[OURS])
-        found[key] = pick if isinstance(pick, Pick) else pick(case)
-    return found
+def choices(preset: str, family: Family) -> dict[str, Pick]:
+    """What each key of `CHOICES` becomes where a recipe of this preset says `auto`, for a teacher of this family."""
+    picks = {key: by_preset.get(preset, by_preset[OURS]) for key, by_preset in CHOICES.items()}
+    return {key: pick if isinstance(pick, Pick) else pick(family) for key, pick in picks.items()}
 
 
 def learning_rate(given: float | str, parameters: int) -> float:
@@ -181,9 +157,9 @@ def set_up_torch(schedule: Schedule) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _preset_reasons(recipe: Recipe, family: Family, teacher: Sizes) -> dict[str, str]:
+def _preset_reasons(recipe: Recipe, family: Family) -> dict[str, str]:
     """Reasons for what stands in the preset itself, where the recipe agrees with it."""
-    given, picks = settings(recipe), choices(recipe, family, teacher)
+    given, picks = settings(recipe), choices(recipe.method.preset, family)
     return {
         key: picks[key].reason if key in picks else f"From the preset {recipe.method.preset}."
         for key, value in preset_values(recipe.method.preset).items()

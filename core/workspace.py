@@ -201,15 +201,21 @@ def text_data(
     )
     # Adaptation asks without a teacher, and so does all that only measures: the usual share is theirs.
     share = float(recipe.method.masked_share) if teacher is not None else MASKED_SHARE
-    return TextData(train, validation, tokenizer, recipe.seed, micro_tokens(lm, recipe.schedule.device, teacher), share)
+    micro = micro_tokens(lm, recipe.schedule.device, teacher, share)
+    return TextData(train, validation, tokenizer, recipe.seed, micro, share)
 
 
-def micro_tokens(lm: LanguageModel, device: str, teacher: LanguageModel | None = None) -> int:
-    """Largest padded size of a micro-batch: by operations, from sizes alone, so that it is the same everywhere."""
+def micro_tokens(
+    lm: LanguageModel, device: str, teacher: LanguageModel | None = None, share: float = MASKED_SHARE
+) -> int:
+    """Largest padded size of a micro-batch: by operations, from sizes alone, so that it is the same everywhere.
+
+    `share` is that of the tokens which are masked.
+    """
     # Forward and backward are three times forward; a teacher runs forward only.
     operations = 2 * (3 * _multiplied(lm) + (_multiplied(teacher) if teacher is not None else 0))
     budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE)
-    logits = _LOGITS / lm.sizes.vocabulary / MASKED_SHARE
+    logits = _LOGITS / lm.sizes.vocabulary / share
     return int(max(256, min(_MOST_TOKENS, budget / operations, logits)))
 
 

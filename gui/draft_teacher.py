@@ -70,7 +70,7 @@ class DraftTeacher(QObject):
         """What "auto" becomes in a recipe for this teacher; nothing while its sizes aren't known."""
         if self._config is None or self.sizes is None:
             return {}
-        return choices(recipe, family_of(self._config), self.sizes)
+        return choices(recipe.method.preset, family_of(self._config))
 
     def cost(self, recipe: Recipe) -> tuple[float, float] | None:
         """The student's megabytes without any token, and those of each token: it is linear in its vocabulary.

@@ -57,14 +57,13 @@ def test_a_complete_draft_is_a_recipe(draft: Draft) -> None:
 
 
 def test_what_is_left_open_is_known_as_soon_as_the_teacher_is(draft: Draft) -> None:
-    assert draft.decided("method.rounds") is None
+    assert draft.decided("method.kd_loss") is None
     draft.choose_teacher(XLM_R)
-    draft.set("targets.hidden_size", 768)
-    draft.set("targets.intermediate_size", 3072)
-    once = draft.decided("method.rounds")
-    draft.set("targets.hidden_size", 128)
-    often = draft.decided("method.rounds")
-    assert once is not None and often is not None and once.value == 1 < often.value and once.reason != often.reason
+    ours = draft.decided("method.kd_loss")
+    draft.set("method.preset", "paper")
+    papers = draft.decided("method.kd_loss")
+    assert ours is not None and papers is not None and (ours.value, papers.value) == ("kl", "mse")
+    assert ours.reason != papers.reason
     assert draft.decided("seed") is None
     draft.set("method.rounds", 99)
     assert draft.decided("method.kd_loss") is None, "nothing follows from what is no recipe"

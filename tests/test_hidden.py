@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.compression.hidden import low_rank, per_head, svd, truncate
+from core.compression.hidden import Evidence, low_rank, per_head, svd, truncate
+from core.context import Quiet
+from core.errors import Stopped
 from core.models import LanguageModel, tensors_of
 
 BY_WEIGHTS = {"truncate": truncate, "svd": svd, "per_head": per_head}
@@ -118,7 +120,29 @@ def test_low_rank_is_the_nearest(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(9))
     u, s, v = torch.linalg.svd(matrix.double(), full_matrices=False)
     for rank in (1, 3):
-        near = low_rank(matrix, rank)
+        near = low_rank(matrix, rank, Quiet())
         assert near.dtype == torch.float32
         torch.testing.assert_close(near.double(), u[:, :rank] * s[:rank] @ v[:rank], rtol=1e-4, atol=1e-5)
-    assert torch.equal(low_rank(matrix, min(shape)), matrix)
+    assert torch.equal(low_rank(matrix, min(shape), Quiet()), matrix)
+
+
+def test_a_stop_is_heeded_between_the_rows_of_a_large_matrix() -> None:
+    class Stopping(Quiet):
+        checks = 0
+
+        def check(self) -> None:
+            self.checks += 1
+            if self.checks == 4:  # three pieces of its rows, then the first again
+                raise Stopped
+
+    with pytest.raises(Stopped):
+        low_rank(torch.ones(40_000, 4), 2, Stopping())
+
+
+def test_svd_asks_whether_to_go_on(lm: LanguageModel) -> None:
+    class Stopping(Quiet):
+        def check(self) -> None:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        svd(lm, 12, 4, Evidence([], False, Stopping()))

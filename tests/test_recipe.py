@@ -61,7 +61,7 @@ def test_the_least_recipe_gets_the_documented_defaults() -> None:
         name="x", teacher=Teacher(model="sample"), language=Language(code="mlt"), corpus=Corpus(sources=("sample",))
     )
     assert (recipe.seed, recipe.corpus.limit, recipe.corpus.max_length) == (42, 100_000, 256)
-    assert (recipe.schedule.distil_steps, recipe.schedule.batch_tokens, recipe.method.alpha) == (2000, 8192, 0.5)
+    assert (recipe.schedule.distil_steps, recipe.schedule.batch_tokens, recipe.method.alpha) == (2000, 8192, "auto")
     assert (recipe.corpus.least_letters, recipe.corpus.other_scripts) == (5, "drop")
     assert (recipe.targets.vocabulary_coverage, recipe.targets.vocabulary_multiple) == (None, 1)
     assert (recipe.method.vocabulary_frequency, recipe.method.vocabulary_words) == ("document", None)
@@ -74,7 +74,7 @@ def test_a_recipe_without_a_name_is_called_after_its_language() -> None:
 def test_a_preset_sets_what_the_recipe_does_not() -> None:
     paper = parse(with_lines("method", 'preset = "paper"'))
     assert (paper.method.hidden_reduction, paper.method.vocabulary_order) == ("truncate", "last")
-    assert (paper.method.alpha, paper.schedule.warmup_fraction) == (0.5, 0.0)
+    assert (paper.corpus.max_length, paper.schedule.batch_tokens, paper.schedule.warmup_fraction) == (512, 2048, 0.0)
     steps = [
         parse(with_lines("method", f'preset = "{name}"')).schedule.distil_steps for name in ("fast", "balanced", "best")
     ]

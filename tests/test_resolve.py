@@ -79,7 +79,7 @@ def test_the_table_knows_every_key_that_can_be_left_open(preset: str) -> None:
     assert opened == CHOICES.keys() | machine
     assert all({PAPER, OURS} <= by_preset.keys() for by_preset in CHOICES.values())
     given = recipe(f'[method]\npreset = "{preset}"\n[targets]\nhidden_size = 120\n')
-    picks = choices(given, BERT, SIZES)
+    picks = choices(given.method.preset, BERT)
     done = resolve(given, BERT, SIZES)
     assert parse(to_toml(done)) == done, "the table holds what a recipe may say"
     assert all(settings(done)[key] == pick.value for key, pick in picks.items() if key not in preset_values(preset))
@@ -87,19 +87,10 @@ def test_the_table_knows_every_key_that_can_be_left_open(preset: str) -> None:
 
 
 def test_a_preset_says_nothing_else_than_the_table() -> None:
-    paper = choices(recipe('[method]\npreset = "paper"\n'), BERT, SIZES)
+    paper = choices("paper", BERT)
     agreeing = preset_values("paper").keys() & paper.keys()
     assert agreeing == {"method.hidden_reduction"}
     assert all(preset_values("paper")[key] == paper[key].value for key in agreeing)
-
-
-def test_what_the_widths_lose_decides_the_rounds() -> None:
-    def rounds(targets: str) -> int | str:
-        return resolve(recipe(f"[targets]\n{targets}\n"), BERT, SIZES).method.rounds
-
-    assert rounds("layers = 1") == rounds("hidden_size = 384\nintermediate_size = 1536") == 1
-    assert rounds("hidden_size = 320") == rounds("intermediate_size = 1535") == 2
-    assert rounds("hidden_size = 320\nintermediate_size = 100") == 3
 
 
 # -- reasons ---------------------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def test_without_a_weight_hidden_states_are_left_alone() -> None:
 
 
 def test_the_map_of_hidden_states_learns_from_where_it_starts() -> None:
-    settings = replace(SETTINGS, hidden_weight=1.0, steps=60, evaluate_every=10, dropout=False)
+    settings = replace(SETTINGS, hidden_weight=10.0, steps=60, evaluate_every=10, dropout=False)
     teacher = build("bert", tied=True)
     student, ctx = cut_layers(teacher, [0, 2]), Recorder()
     state = TrainingState(student, optimizer_for(student))
@@ -191,7 +191,7 @@ def test_the_map_of_hidden_states_learns_from_where_it_starts() -> None:
     assert state.hidden_map is not None and not torch.equal(state.hidden_map.detach(), start)
     assert state.counters.hidden_scales == scales
     found = [event.hidden or 0.0 for event in ctx.losses("validation")]
-    assert found[-1] < found[0]
+    assert found[-1] < 0.9 * found[0]
 
 
 def test_steps_are_a_pure_function_of_their_number() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,7 @@ from core.compression.basis import Basis, chosen_units, principal, variance
 from core.compression.cutting import cut
 from core.compression.projection import project
 from core.compression.statistics import Moments, Statistics, gather
-from core.context import Context
+from core.context import Context, Quiet
 from core.families import Axis, Sizes
 from core.models import LanguageModel, tensors_of
 
@@ -51,15 +51,15 @@ def truncate(lm: LanguageModel, hidden: int, heads: int, _evidence: Evidence | N
     return cut(lm, replace(lm.sizes, hidden=hidden, heads=heads), {"hidden": first, "heads": first})
 
 
-def svd(lm: LanguageModel, hidden: int, heads: int, _evidence: Evidence | None = None) -> LanguageModel:
+def svd(lm: LanguageModel, hidden: int, heads: int, evidence: Evidence | None = None) -> LanguageModel:
     """Truncate the nearest matrix of rank `hidden` instead of each matrix that loses rows or columns (paper, step 3).
 
     A matrix of at most that rank is its own nearest one, so it is just truncated.
     """
-    width_axes = {"hidden", "heads"}
+    width_axes, ctx = {"hidden", "heads"}, evidence.ctx if evidence is not None else Quiet()
     axes = {name: entry.axes for name, entry in lm.family.all_tensors(lm.sizes)}
     tensors = {
-        name: low_rank(tensor, hidden) if tensor.ndim == 2 and width_axes & set(axes[name]) else tensor
+        name: low_rank(tensor, hidden, ctx) if tensor.ndim == 2 and width_axes & set(axes[name]) else tensor
         for name, tensor in tensors_of(lm).items()
     }
     first = torch.arange(hidden)
@@ -185,7 +185,7 @@ def _project(
     return project(lm, new, basis, statistics, plan, evidence.batches, evidence.ctx, fold_means=evidence.fold_means)
 
 
-def low_rank(matrix: Tensor, rank: int) -> Tensor:
+def low_rank(matrix: Tensor, rank: int, ctx: Context) -> Tensor:
     """The nearest matrix of at most this rank (Eckart-Young), same shape and dtype, on the CPU.
 
     The singular vectors of the shorter side come from its Gram matrix in float64: of a 250,000 × 768 embedding that
@@ -194,14 +194,20 @@ def low_rank(matrix: Tensor, rank: int) -> Tensor:
     if min(matrix.shape) <= rank:
         return matrix
     if matrix.shape[0] < matrix.shape[1]:
-        return low_rank(matrix.T, rank).T
+        return low_rank(matrix.T, rank, ctx).T
     gram = torch.zeros(matrix.shape[1], matrix.shape[1], dtype=torch.float64)
-    for rows in torch.split(matrix, _ROWS):
-        rows = rows.cpu().double()
+    for rows in _in_double(matrix, ctx):
         gram += rows.T @ rows
     strongest = torch.linalg.eigh(gram).eigenvectors[:, -rank:]  # eigenvalues ascend
     projection = strongest @ strongest.T
-    return torch.cat([(rows.cpu().double() @ projection).to(matrix.dtype) for rows in torch.split(matrix, _ROWS)])
+    return torch.cat([(rows @ projection).to(matrix.dtype) for rows in _in_double(matrix, ctx)])
+
+
+def _in_double(matrix: Tensor, ctx: Context) -> Iterator[Tensor]:
+    """The matrix in float64 on the CPU, some rows at a time."""
+    for rows in torch.split(matrix, _ROWS):
+        ctx.check()
+        yield rows.cpu().double()
 
 
 def _head_units(old: Sizes, new: Sizes) -> Tensor:

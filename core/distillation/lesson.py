@@ -65,7 +65,7 @@ class Lesson:
         if self.answers is not None:
             told = hashlib.blake2b()
             for tensor in tensors_of(self.teacher).values():
-                told.update(tensor.cpu().contiguous().numpy().tobytes())
+                told.update(tensor.cpu().contiguous().numpy().data)
             self._weights = told.hexdigest()
 
     def places(self, batch: MaskedBatch) -> Tensor:
@@ -109,7 +109,7 @@ class Lesson:
         rough, shape = torch.is_autocast_enabled(batch.input_ids.device.type), tuple(batch.input_ids.shape)
         asked = hashlib.blake2b(f"{self._weights} {self.distance.everywhere} {layers} {rough} {shape}".encode())
         for tensor in (batch.input_ids, batch.attention_mask, batch.positions):
-            asked.update(tensor.cpu().numpy().tobytes())
+            asked.update(tensor.cpu().contiguous().numpy().data)
         return asked.hexdigest()[:32]
 
     @torch.no_grad()

@@ -15,15 +15,15 @@ from core.distillation.training import Diverged, optimizer_for, take_step, valid
 from core.events import Event, Loss, Message
 from core.models import LanguageModel, rebuild, tensors_of
 
-_SHARE = 0.06
+_SHARE = 0.05
 """Of a stage's steps, the length of a trial."""
-_STEPS = (8, 40)
-_LEAST_STAGE = 40
+_STEPS = (20, 60)
+_LEAST_STAGE = 60
 """A shorter stage isn't worth trying anything for."""
 _WARMUP = 0.1
 _VALIDATION_TOKENS = 8_192
 _TRIALS = 5
-_TIE = 0.005
+_TIE = 0.001
 """Losses nearer to each other than this share are the same."""
 
 
@@ -113,7 +113,8 @@ def find_rate(
         if loss_of(best * factor) >= loss_of(best) and math.isfinite(loss_of(best)):
             break
         best *= factor
-    return min(rate for rate, loss in losses.items() if loss <= min(losses.values()) * (1 + _TIE))
+    least = min(losses.values())
+    return min(rate for rate, loss in losses.items() if loss <= least + abs(least) * _TIE)
 
 
 @dataclass(frozen=True, slots=True)

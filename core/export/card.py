@@ -165,7 +165,7 @@ def _making(recipe: Recipe, results: Mapping[str, Any]) -> str:
         + f"Preset {method.preset}; layers: {_word(method.layer_selection)}; feed-forward units: "
         f"{_word(method.feed_forward_score)}; hidden size: {_word(method.hidden_reduction)}{_rounds(method.rounds)}; "
         f"vocabulary {method.vocabulary_order}; distillation loss: {_word(method.kd_loss)}, weight of the "
-        f"masked-language loss {method.alpha:g}{_hidden_states(method.hidden_weight)}; "
+        f"masked-language loss {_word(str(method.alpha))}{_hidden_states(method.hidden_weight)}; "
         f"{_distillations(method, schedule)}; seed {recipe.seed}. Text: {sources}."
     )
 
