@@ -263,3 +263,11 @@ def test_a_limited_validation_takes_a_fixed_part(masker: Masker, limit: int) -> 
     tokens = sum(batch.tokens for batch in validation_batches(rows, masker, 256, PAD, limit))
     assert 0 < tokens <= limit or sum(len(batch) for batch in first) == 1
     assert tokens > limit - 62 or limit == 1
+
+
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.5])
+def test_a_share_of_every_text_is_masked_to_the_token(share: float) -> None:
+    for length in range(1, 60):
+        rows = Rows([CLS, *range(5, 5 + length), SEP])
+        batch = Masker(VOCABULARY, MASK, SPECIAL, seed=1, share=share).mask(rows, np.array([0]), 0, PAD)
+        assert len(batch.positions) == max(1, (round(100 * share) * length + 50) // 100)

@@ -44,7 +44,7 @@ def test_the_student_loads_with_plain_transformers_and_has_the_estimated_size(wh
     config = json.loads((sample.teacher_folder() / "config.json").read_text(encoding="utf-8"))
     expected = estimate(
         config, layers=2, feed_forward=256, hidden=64, heads=None, vocabulary=len(tokenizer),
-        hidden_reduction="per_head", vocabulary_order="first", adapted=True,
+        hidden_reduction="rotate", vocabulary_order="first", adapted=True,
     )  # fmt: skip
     assert model.num_parameters() == results["student"]["parameters"] == expected.student.parameters
     assert results["teacher"]["parameters"] == expected.teacher.parameters
@@ -83,7 +83,7 @@ def test_events_tell_the_run_in_order(whole: RunFolder) -> None:
     sizes = [event.parameters for event in events if isinstance(event, Size)]
     assert sizes == sorted(sizes, reverse=True) and len(sizes) == 6
     steps = [event.step for event in events if isinstance(event, Loss) and event.split == "train"]
-    assert steps == [1, 2, 3, 4] * 3
+    assert steps == [1, 2, 3, 4, *range(1, 9)]  # adaptation; one distillation with the steps of both
     assert all(event.kd is None for event in events if isinstance(event, Loss) and event.stage == "adapt")
     probes = [event for event in events if isinstance(event, Score) and event.how == "probe"]
     assert {event.split for event in probes} == {"validation"}
@@ -97,7 +97,7 @@ def test_events_tell_the_run_in_order(whole: RunFolder) -> None:
 def test_the_recipe_that_ran_has_every_choice_made(whole: RunFolder) -> None:
     ran = load_recipe(whole.recipe)
     assert "auto" not in whole.recipe.read_text(encoding="utf-8").split("[[tasks]]")[0].replace('rate = "auto"', "")
-    assert (ran.method.hidden_reduction, ran.targets.attention_heads, ran.schedule.device) == ("per_head", 2, "cpu")
+    assert (ran.method.hidden_reduction, ran.targets.attention_heads, ran.schedule.device) == ("rotate", 2, "cpu")
     assert whole.original_recipe.read_text(encoding="utf-8") == recipe()
 
 

@@ -122,6 +122,12 @@ _WORDS = {
             "Recipe", "How much it also copies how the teacher sees each word inside; 0 copies its answers alone."
         ),
     ),
+    "method.masked_share": (
+        QT_TRANSLATE_NOOP("Recipe", "Share of hidden words"),
+        QT_TRANSLATE_NOOP(
+            "Recipe", "How much of the text the student must guess while it learns; more is harder and teaches more."
+        ),
+    ),
     "method.dropout": (
         QT_TRANSLATE_NOOP("Recipe", "Leave out parts by chance"),
         QT_TRANSLATE_NOOP(
