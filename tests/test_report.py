@@ -100,7 +100,7 @@ def test_the_settings_say_why_they_were_chosen(tmp_path: Path) -> None:
     text = to_toml(replace(recipe(), method=method), {"method.kd_loss": "It is <b>small</b>."})
     folder.recipe.write_text(text, encoding="utf-8")
     page = report(folder)
-    assert "method.kd_loss auto It is <b>small</b>. method.alpha 0.5" in page.text
+    assert "method.kd_loss auto It is <b>small</b>. method.alpha auto" in page.text
     assert "how it sees each token inside (weight 0.5)" in page.text
     assert "each token inside" not in report(finished_run(tmp_path / "other")).text
 

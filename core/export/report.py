@@ -215,13 +215,14 @@ def _shown(value: Any) -> str:
 def _making(recipe: Recipe) -> str:
     found = versions()
     named = ", ".join(f"{name} {version}" for name, version in found.items())
-    alpha, weight = float(recipe.method.alpha), recipe.method.hidden_weight
+    alpha, weight = recipe.method.alpha, recipe.method.hidden_weight
+    own, others = (f" (weight {alpha:g})", f" (weight {1 - alpha:g})") if isinstance(alpha, float) else ("", "")
     states = f", and how it sees each token inside (weight {weight:g})" if isinstance(weight, float) and weight else ""
     return (
         "<h2>How it was made</h2>"
         "<p>Stages in order: those of the table above. Each cut is made up for by training: the student "
-        f"learns masked-language modelling (weight {alpha:g}) and its teacher's answers "
-        f"(weight {1 - alpha:g}){states}. The method is that of Gurgurov, Gregor, van Genabith and "
+        f"learns masked-language modelling{own} and its teacher's answers{others}{states}. "
+        "The method is that of Gurgurov, Gregor, van Genabith and "
         "Ostermann, <cite>On Multilingual Encoder Language Model Compression for Low-Resource Languages</cite>, "
         f'<a href="{_PAPER}">arXiv 2505.16956</a>.</p>'
         f'<p class="grey">Page written with {_text(named)}.</p>'
