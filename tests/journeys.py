@@ -55,8 +55,8 @@ STAGES = ("adapt", "vocabulary", "layers", "feed_forward", "hidden", "evaluate")
 
 
 def recipe(method: str = "") -> str:
-    """The recipe's text, with lines for [method]."""
-    return RECIPE.format(method=method)
+    """The recipe's text, with lines for [method]; it distils after each cut, so that no stage is over at once."""
+    return RECIPE.format(method=method if "distil_after" in method else f'distil_after = "each"\n{method}')
 
 
 def journey(
