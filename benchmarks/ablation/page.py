@@ -41,7 +41,7 @@ What each choice of method is worth, by measurement; made by `python -m benchmar
 - **Seconds** are those of the stages, on one thread; with * the teacher's answers were there from another run, which
   changes no number but this one.
 """
-_SHARES = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of a curve's tokens, where its table has a column."""
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a939c", "#000000")
 _LABELS = 110
