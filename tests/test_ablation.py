@@ -395,7 +395,7 @@ def test_spreads() -> None:
 
 def test_a_curves_table_shows_the_nearest_validation_after_a_cut() -> None:
     lines = curve_table({"a": [(0, 6.0), (50, 3.0), (50, 5.0), (100, 4.0)]}).splitlines()
-    assert lines[-1] == "| a | 6.000 | 6.000 | 5.000 | 5.000 | 4.000 |"
+    assert lines[-1] == "| a | 6.000 | 5.000 | 5.000 | 4.000 | 4.000 |"
 
 
 def test_the_commands_need_a_model_and_data(tmp_path: Path) -> None:
