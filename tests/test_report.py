@@ -327,7 +327,7 @@ def test_the_card_says_how_it_was_distilled() -> None:
     assert "one distillation after all cuts, 4,000 steps of 8,192 tokens;" in made(distil_after="all")
     assert "hidden size: rotate, in 3 rounds;" in made(hidden_reduction="rotate", rounds=3)
     assert "rounds" not in made(rounds=1) and "states" not in made(hidden_weight=0.0)
-    assert "loss 0.5, of the hidden states' distance 2;" in made(hidden_weight=2.0)
+    assert "loss auto, of the hidden states' distance 2;" in made(hidden_weight=2.0)
 
 
 def test_markdown_shows_what_is_written() -> None:
