@@ -41,6 +41,8 @@ OLDEST = (3, 11)
 NEEDED_BYTES = 3 * 10**9  # the environment takes about 2 GB, its downloads the rest
 BAD_INPUT, OUR_FAULT, STOPPED = 2, 1, 130
 CHECKS = ("ruff check .", "ruff format --check .", "mypy")
+# All tests, as many at a time as the machine has cores; tests of a file share what is slow to make.
+SIDE_BY_SIDE = "-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder".split()
 # What an environment does not survive a change of: the Python's version, and the folder (its scripts name it).
 MADE_FOR = [".".join(map(str, sys.version_info[:2])), ROOT]
 
@@ -121,8 +123,10 @@ def run_tests(words: list) -> int:
         if status:
             failed = OUR_FAULT
             say(f"{output}failed: {check}")
-    environment = child_environment(QT_QPA_PLATFORM=os.environ.get("QT_QPA_PLATFORM", "offscreen"))
-    return run_to_end([PYTHON, "-m", "pytest", *words], environment, ROOT) or failed
+    screen = os.environ.get("QT_QPA_PLATFORM", "offscreen")
+    # Tests run side by side, so each computes on one core: threads that wait for each other's cores cost more than both.
+    environment = child_environment(QT_QPA_PLATFORM=screen, OMP_NUM_THREADS="1")
+    return run_to_end([PYTHON, "-m", "pytest", *(words or SIDE_BY_SIDE)], environment, ROOT) or failed
 
 
 # The environment

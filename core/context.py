@@ -62,6 +62,30 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """The context of a part of some work that counts in units of its own."""
+
+    ctx: Context
+    begin: float
+    """Share of the whole work that is done when the part begins."""
+    end: float
+    """Share of it that is done when the part ends."""
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+        self.ctx.emit(event)
+
+    def check(self) -> None:
+        """Ask the whole work's context."""
+        self.ctx.check()
+
+    def progress(self, done: int, total: int) -> None:
+        """Report what is done of the whole, in thousandths."""
+        share = self.begin + (self.end - self.begin) * done / max(1, total)
+        self.ctx.progress(round(1000 * share), 1000)
+
+
+@dataclass(frozen=True, slots=True)
 class Unmeasured:
     """The context of work whose progress is told in other units."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.compression.layers import cut_layers, select_layers
 from core.compression.measured_layers import measured_layers
-from core.context import Portion, Unmeasured
+from core.context import Context, Portion, Share, Unmeasured
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import Counters, TrainingState
 from core.distillation.data import Steps
@@ -65,40 +65,41 @@ def sample(work: Workspace, lm: LanguageModel, purpose: str, tokens: int) -> lis
 
 
 def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[int], dict[str, Any]]:
-    """The layers that stay, and notes on why; `measured` ones are those that learn best in a short trial."""
+    """The layers that stay, and notes on why; `measured` ones are those that learn best in a short trial.
+
+    What was measured before a stop is in the notes of the checkpoint, and isn't measured again.
+    """
     recipe, how = work.recipe, work.recipe.method.layer_selection
     if how != "measured":
         keep = select_layers(lm.sizes.layers, count, how, derive(recipe.seed, "layers"))
         return keep, {"layers": keep}
-    lm.to(recipe.schedule.device)
-    text = sample(work, lm, "layer sets", _LAYER_TOKENS)
-    # Trials follow, and mostly a distillation, whose steps the stage's progress is told in.
-    sets = measured_layers(lm, count, text, Unmeasured(work.ctx), _LAYER_SETS)
-    settings = _settings(work, "layers", 0, recipe.schedule.distil_steps, 0.0)
+    # Where a distillation follows in this stage, progress is told in its steps.
+    ctx: Context = Unmeasured(work.ctx) if work.first_distillation == "layers" else work.ctx
+    settings = _settings(work, "layers", 0, distil_steps(work, work.first_distillation), 0.0)
     steps = probe_steps(settings.steps)
-    tried: dict[tuple[int, ...], float] = {}
+    lm.to(recipe.schedule.device)
+    sets: list[dict[str, Any]] = list(work.checkpointed("layers").get("notes", {}).get("layer_sets", ()))
+    if not sets:
+        text = sample(work, lm, "layer sets", _LAYER_TOKENS)
+        found = measured_layers(lm, count, text, Share(ctx, 0, 0.5 if steps else 1), _LAYER_SETS)
+        sets = [{"layers": list(entry.layers), "untrained": _finite(entry.loss)} for entry in found]
     lesson = _lesson(work, lm, remember=True)
-    for candidate in sets if steps else sets[:1]:
-        student = cut_layers(lm, candidate.layers)
+    for number, candidate in enumerate(sets if steps else ()):
+        if "tried" in candidate:
+            continue
+        student = cut_layers(lm, candidate["layers"])
         rate = learning_rate("auto", sum(student.parameters.values()))
         short = replace(settings, steps=steps, learning_rate=rate)
-        loss = candidate.loss
-        if steps:
-            loss = trial(student.to(recipe.schedule.device), work.data(student, lm), lesson, short, work.ctx)
-        tried[candidate.layers] = loss
-        name = f" ({candidate.name})" if candidate.name else ""
-        numbers = ", ".join(map(str, candidate.layers))
-        told = f"Layers {numbers}{name}: loss {candidate.loss:.4f} untrained, {loss:.4f} after {steps} steps."
+        part = Share(ctx, *(0.5 + 0.5 * done / len(sets) for done in (number, number + 1)))
+        loss = trial(student.to(recipe.schedule.device), work.data(student, lm), lesson, short, part)
+        candidate["tried"] = _finite(loss)
+        numbers = ", ".join(map(str, candidate["layers"]))
+        told = f"Layers {numbers}: loss {loss:.4f} after {steps} steps."
         work.ctx.emit(Message(level="info", text=told))
+        work.save_progress("layers", None, notes={"layer_sets": sets})
     lm.to("cpu")
-    best = min(tried, key=lambda layers: tried[layers])
-    return list(best), {
-        "layers": list(best),
-        "layer_sets": [
-            {"layers": list(entry.layers), "untrained": _finite(entry.loss), "tried": _finite(tried.get(entry.layers))}
-            for entry in sets
-        ],
-    }
+    best = min(sets, key=lambda entry: math.inf if entry.get("tried") is None else entry["tried"]) if steps else sets[0]
+    return best["layers"], {"layers": best["layers"], "layer_sets": sets}
 
 
 def hidden_widths(recipe: Recipe, sizes: Sizes) -> list[tuple[int, int]]:

@@ -110,3 +110,32 @@ def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path, monkeypat
     assert events[0] == events[1]
     report = json.loads((whole.path / "stages" / "02-hidden" / "report.json").read_text(encoding="utf-8"))
     assert report["widths"] == [64, 32]
+
+
+def test_sets_of_layers_that_were_tried_are_not_tried_again(tmp_path: Path) -> None:
+    text = recipe('distil_after = "all"\nlayer_selection = "measured"').split("[[tasks]]")[0]
+    for old, new in {
+        "adapt_steps = 4": "adapt_steps = 0",
+        "distil_steps = 4": "distil_steps = 30\nlearning_rate = 1e-3",
+        "batch_tokens = 512": "batch_tokens = 64",
+        "evaluate_every = 2": "evaluate_every = 30",
+    }.items():
+        assert old in text
+        text = text.replace(old, new)
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    journey(whole.path, text=text)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Message) and event.text.startswith("Layers "):
+            broken.ask("stop")
+
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            journey(broken.path, text=text, resume=broken.path.exists(), listen=stop)
+    journey(broken.path, text=text, resume=True)
+    heard = [[event for _, event in run.read_events() if isinstance(event, (Loss, Message))] for run in (whole, broken)]
+    assert heard[0] == heard[1]
+    report = json.loads((broken.stages / "02-layers" / "report.json").read_text(encoding="utf-8"))
+    tried = {tuple(entry["layers"]): entry["tried"] for entry in report["layer_sets"]}
+    assert len(tried) == 4 and tuple(report["layers"]) == min(tried, key=lambda layers: tried[layers])
+    assert student_bytes(broken.path) == student_bytes(whole.path)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from core.context import Context
+from core.context import Context, Unmeasured
 from core.distillation.checkpoint import TrainingState
 from core.distillation.data import Steps, TextData
 from core.distillation.lesson import Lesson
@@ -43,7 +43,7 @@ def trial(
         data: the stage's texts.
         lesson: what it learns.
         settings: of the stage, but for its number of steps.
-        ctx: asked between micro-batches whether to go on; hears nothing of the steps.
+        ctx: asked between micro-batches whether to go on; hears of the steps as progress only.
 
     Returns:
         Total loss on a part of the validation texts; infinite where the loss is no number.
@@ -59,6 +59,7 @@ def trial(
             state.begin_hidden_map(*lesson.hidden_map(copy, steps[0], quiet))
         for step in range(settings.steps):
             take_step(state, steps[step], lesson, settings, quiet)
+            ctx.progress(step + 1, settings.steps)
     except Diverged:
         return math.inf
     loss = validated(state, data.validation_batches(_VALIDATION_TOKENS), lesson, settings, quiet)[1]
@@ -83,7 +84,7 @@ def find_rate(
     whole stage is longer than a trial and wants less.
 
     Args:
-        student, data, lesson, ctx: as for `trial`.
+        student, data, lesson, ctx: as for `trial`, but for progress, which is the stage's.
         settings: of the stage; their learning rate doesn't count.
         around: where to begin.
         known: losses by rate of trials that are done already.
@@ -101,7 +102,7 @@ def find_rate(
         rate = around * factor
         if rate not in losses:
             short = replace(settings, begin=0, steps=steps, learning_rate=rate)
-            losses[rate] = trial(student, data, lesson, short, ctx)
+            losses[rate] = trial(student, data, lesson, short, Unmeasured(ctx))
             found = f"loss {losses[rate]:.4f}" if math.isfinite(losses[rate]) else "the loss is no number"
             ctx.emit(Message(level="info", text=f"Learning rate {rate:.3g}: {found} after {steps} steps."))
             keep(rate, losses[rate])
