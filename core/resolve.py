@@ -38,7 +38,7 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Family], Pick]]] = {
     },
     "method.feed_forward_score": {
         PAPER: Pick("first_order", "The paper ranks units by first-order importance."),
-        OURS: Pick("first_order", "First-order importance, as in the paper."),
+        OURS: Pick("first_order", "First-order importance, as in the paper: no other score ended lower."),
     },
     "method.hidden_reduction": {
         PAPER: Pick("truncate", "The paper keeps the first units of every weight."),
@@ -60,11 +60,11 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Family], Pick]]] = {
     },
     "method.rounds": {
         PAPER: Pick(1, "The paper cuts every width at once."),
-        OURS: Pick(1, "Cut at once, a width leaves all the steps to the student that stays."),
+        OURS: Pick(1, "Cut at once, all the steps are the student's that stays; two rounds ended higher."),
     },
     "method.kd_loss": {
         PAPER: Pick("mse", "The paper takes the mean squared error of the logits."),
-        OURS: Pick("kl", "In a first trial, KL at masked tokens was the cheapest and not behind."),
+        OURS: Pick("kl", "KL at masked tokens costs less than the logits at every token and ended no higher."),
     },
     "method.alpha": {
         PAPER: Pick(0.5, "The paper weighs text and teacher alike."),
@@ -88,7 +88,7 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Family], Pick]]] = {
     },
     "schedule.decay": {
         PAPER: Pick("linear", "The paper's learning rate falls in a straight line."),
-        OURS: Pick("linear", "A straight line, as in the paper."),
+        OURS: Pick("linear", "A straight line, as in the paper; a cosine ended no lower."),
     },
 }
 """Key → preset → what `auto` becomes."""
