@@ -41,13 +41,9 @@ OLDEST = (3, 11)
 NEEDED_BYTES = 3 * 10**9  # the environment takes about 2 GB, its downloads the rest
 BAD_INPUT, OUR_FAULT, STOPPED = 2, 1, 130
 CHECKS = ("ruff check .", "ruff format --check .", "mypy")
-# All tests, as many at a time as the machine has cores; tests of a file share what is slow to make.
-SIDE_BY_SIDE = "-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder".split()
-# What an environment does not survive a change of: the Python's version, and the folder (its scripts name it).
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# What an environment does not survive a change of: Python's version and its folder, which its scripts name.
 MADE_FOR = [".".join(map(str, sys.version_info[:2])), ROOT]
-
-# The words that open the window and start the sample run in it.
-WINDOW = ["--sample"]
 
 # Opening the application loads the platform plugin, which needs more libraries than the import alone.
 QT_PROBE = "from PySide6.QtWidgets import QApplication; QApplication([])"
@@ -108,7 +104,7 @@ def main_job(words: list, headless: bool) -> int:
     screen = not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if screen and not headless:
         require_qt("")
-        return hand_over([MONOGLOT, *WINDOW])
+        return hand_over([MONOGLOT, "--sample"])
     return hand_over([MONOGLOT, "sample", *words])
 
 
@@ -123,9 +119,7 @@ def run_tests(words: list) -> int:
         if status:
             failed = OUR_FAULT
             say(f"{output}failed: {check}")
-    screen = os.environ.get("QT_QPA_PLATFORM", "offscreen")
-    # Tests run side by side, so each computes on one core: threads that wait for each other's cores cost more than both.
-    environment = child_environment(QT_QPA_PLATFORM=screen, OMP_NUM_THREADS="1")
+    environment = child_environment(QT_QPA_PLATFORM=os.environ.get("QT_QPA_PLATFORM", "offscreen"))
     return run_to_end([PYTHON, "-m", "pytest", *(words or SIDE_BY_SIDE)], environment, ROOT) or failed
 
 

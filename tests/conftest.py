@@ -9,6 +9,7 @@ Who uses what:
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -19,7 +20,10 @@ from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedTokenizerFa
 
 from core.models import LanguageModel
 
+# Test processes stand side by side: threads that wait for each other's cores cost more than a second core brings.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # for those whose recipe wants two threads
 
 FAMILY_TYPES = ("bert", "xlm-roberta", "roberta", "distilbert")
 """The `model_type` of every architecture whose sizes can all be cut."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForMaskedLM
 
-from core import stages
+from core import learning, stages
+from core.distillation import trials
 from core.errors import Stopped
 from core.events import Event, Loss, Message, Progress, Score, Stage
 from core.families import Sizes
@@ -62,18 +63,27 @@ def in_rounds() -> str:
         "vocabulary_size = 700": "",
         "intermediate_size = 256": "intermediate_size = 50",
         "hidden_size = 64": "hidden_size = 32",
-        "distil_steps = 4": "distil_steps = 187",
+        "distil_steps = 4": "distil_steps = 31",
         "batch_tokens = 512": "batch_tokens = 64",
-        "evaluate_every = 2": "evaluate_every = 23",
+        "evaluate_every = 2": "evaluate_every = 4",
     }.items():
         assert old in text
         text = text.replace(old, new)
     return text
 
 
-def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little text to judge by, and short trials."""
+    monkeypatch.setattr(learning, "_LAYER_TOKENS", 512)
     monkeypatch.setattr(stages, "_HIDDEN_TOKENS", 512)
     monkeypatch.setattr(stages, "_FEED_FORWARD_TOKENS", 512)
+    monkeypatch.setattr(trials, "_STEPS", (4, 8))
+    monkeypatch.setattr(trials, "_LEAST_STAGE", 8)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path) -> None:
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     journey(whole.path, text=in_rounds())
     done = [event.done for _, event in whole.read_events() if isinstance(event, Progress) and event.stage == "hidden"]
@@ -112,13 +122,14 @@ def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path, monkeypat
     assert report["widths"] == [64, 32]
 
 
+@pytest.mark.usefixtures("hasty")
 def test_sets_of_layers_that_were_tried_are_not_tried_again(tmp_path: Path) -> None:
     text = recipe('distil_after = "all"\nlayer_selection = "measured"').split("[[tasks]]")[0]
     for old, new in {
         "adapt_steps = 4": "adapt_steps = 0",
-        "distil_steps = 4": "distil_steps = 30\nlearning_rate = 1e-3",
+        "distil_steps = 4": "distil_steps = 6\nlearning_rate = 1e-3",
         "batch_tokens = 512": "batch_tokens = 64",
-        "evaluate_every = 2": "evaluate_every = 30",
+        "evaluate_every = 2": "evaluate_every = 6",
     }.items():
         assert old in text
         text = text.replace(old, new)
