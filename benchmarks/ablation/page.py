@@ -68,7 +68,9 @@ def _section(store: Store, grid: Grid, folders: Sequence[Path], pictures: str, d
     rows = rows_of(grid, store)
     parts = [f"## {grid.title}", grid.about]
     parts += [grid.conclusion] if grid.conclusion else []
-    parts += [_teacher_line(store), _loss_table(rows, grid, store)] if rows else ["Nothing has been measured yet."]
+    parts += (
+        [_teacher_line(store, rows), _loss_table(rows, grid, store)] if rows else ["Nothing has been measured yet."]
+    )
     for scoring in grid.scoring:
         parts += _score_table(scoring, rows, grid, store, folders)
     for (size, budget), group in groupby(rows, key=lambda row: row.place):
@@ -82,12 +84,13 @@ def _section(store: Store, grid: Grid, folders: Sequence[Path], pictures: str, d
     return "\n\n".join(parts) + "\n"
 
 
-def _teacher_line(store: Store) -> str:
+def _teacher_line(store: Store, rows: Sequence[Row]) -> str:
     teacher = store.read_teacher()
-    loss = teacher["results"]["student"]["mlm_loss"]
+    by_seed = {seed: loss for row in rows for seed, loss in row.teacher_losses.items()}
+    losses = ", ".join(f"{by_seed[seed]:.3f}" for seed in sorted(by_seed))
     return (
         f"Teacher: {teacher['original']:,} parameters as it came, {teacher['parameters']:,} adapted and trimmed; loss "
-        f"{loss:.3f}."
+        f"{losses} with the masks of seed {', '.join(map(str, sorted(by_seed)))}."
     )
 
 
@@ -108,9 +111,9 @@ def _loss_table(rows: Sequence[Row], grid: Grid, store: Store) -> str:
 
 
 def _reference_name(grid: Grid) -> str:
-    """What to call the references: their common beginning."""
+    """What to call the references: the one, or the best of them."""
     first, *others = grid.references
-    return min([first, *others], key=len)
+    return "best reference" if others else first
 
 
 def _score_table(scoring: Scoring, rows: Sequence[Row], grid: Grid, store: Store, folders: Sequence[Path]) -> list[str]:

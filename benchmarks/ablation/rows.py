@@ -44,8 +44,12 @@ class Row:
     @property
     def gaps(self) -> list[float]:
         """How much higher that is than the teacher's on the same tokens and masks."""
-        teachers = [result["results"]["teacher"]["mlm_loss"] for result in self.results]
-        return [ours - theirs for ours, theirs in zip(self.losses, teachers, strict=True)]
+        return [ours - theirs for ours, theirs in zip(self.losses, self.teacher_losses.values(), strict=True)]
+
+    @property
+    def teacher_losses(self) -> dict[int, float]:
+        """The teacher's, by seed."""
+        return {result["cell"]["seed"]: result["results"]["teacher"]["mlm_loss"] for result in self.results}
 
     @property
     def rates(self) -> list[float]:
