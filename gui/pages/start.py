@@ -72,7 +72,9 @@ class StartPage(QWidget):
         set_role(heading, "heading")
         page.addWidget(heading)
         self._empty = QLabel(
-            self.tr("No run yet. The sample takes about two minutes and shows everything; its numbers are a sample's."),
+            self.tr(
+                "No run yet. The sample takes about three minutes and shows everything; its numbers are a sample's."
+            ),
             self,
         )
         self._empty.setWordWrap(True)
@@ -133,7 +135,7 @@ class StartPage(QWidget):
 
     def _actions(self) -> QHBoxLayout:
         sample = QPushButton(
-            icon("play", QPalette.ColorRole.HighlightedText), self.tr("Try the sample (2 minutes)"), self
+            icon("play", QPalette.ColorRole.HighlightedText), self.tr("Try the sample (3 minutes)"), self
         )
         sample.setObjectName("button-sample")
         set_role(sample, "primary")
