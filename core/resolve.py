@@ -60,7 +60,7 @@ CHOICES: Mapping[str, Mapping[str, Pick | Callable[[Family], Pick]]] = {
     },
     "method.rounds": {
         PAPER: Pick(1, "The paper cuts every width at once."),
-        OURS: Pick(1, "Cut at once, all the steps are the student's that stays; two rounds ended higher."),
+        OURS: Pick(1, "Cut at once, all steps are the final student's; a cut to a half in two rounds ended higher."),
     },
     "method.kd_loss": {
         PAPER: Pick("mse", "The paper takes the mean squared error of the logits."),
