@@ -16,6 +16,15 @@ def peak_memory() -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory, or the machine's, didn't suffice."""
+    # torch's own error goes by its name: torch isn't imported here.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
+
+
 class _Counters(ctypes.Structure):
     """PROCESS_MEMORY_COUNTERS of the Windows API."""
 

@@ -72,16 +72,32 @@ class LanguageModel:
         offset = int(self.model.config.pad_token_id or 0) + 1 if self.family.position_offset < 0 else 0
         return self.sizes.positions - offset
 
-    def hidden_states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """The last layer's output, shape (batch, seq, hidden)."""
-        encoder = self.model.get_submodule(self.family.encoder)
-        return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # type: ignore[no-any-return]
+    @property
+    def input_embedding(self) -> nn.Parameter:
+        """The word embedding, shape (vocabulary, hidden); the decoder's weight, too, where the model ties them."""
+        return cast(nn.Parameter, self.module(self.family.embedding).weight)
 
-    def layer_states(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        """Every layer's output, the last one's too, each of shape (batch, seq, hidden)."""
-        encoder = self.model.get_submodule(self.family.encoder)
-        made = encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+    def hidden_states(self, input_ids: Tensor, attention_mask: Tensor, words: Tensor | None = None) -> Tensor:
+        """The last layer's output, shape (batch, seq, hidden).
+
+        Args:
+            input_ids: shape (batch, seq).
+            attention_mask: 1 for tokens, 0 for the padding on their right; shape (batch, seq).
+            words: the word embeddings of `input_ids`, shape (batch, seq, hidden); None: the model looks them up.
+        """
+        return self._encoded(input_ids, attention_mask, words).last_hidden_state  # type: ignore[no-any-return]
+
+    def layer_states(
+        self, input_ids: Tensor, attention_mask: Tensor, words: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Every layer's output, the last one's too, each of shape (batch, seq, hidden); arguments as above."""
+        made = self._encoded(input_ids, attention_mask, words, output_hidden_states=True)
         return tuple(made.hidden_states[1:])
+
+    def _encoded(self, input_ids: Tensor, attention_mask: Tensor, words: Tensor | None, **wanted: bool) -> Any:
+        encoder = self.model.get_submodule(self.family.encoder)
+        read = {"input_ids": input_ids} if words is None else {"inputs_embeds": words}
+        return encoder(**read, attention_mask=attention_mask, **wanted)
 
     def head_features(self, hidden: Tensor) -> Tensor:
         """What the decoder multiplies: the head's transform of hidden states, same shape."""

@@ -20,6 +20,7 @@ from core.compression.cutting import cut
 from core.compression.layers import cut_layers
 from core.distillation.head import fresh_head
 from core.distillation.losses import Distance
+from core.distillation.places import Output
 from core.errors import InputError
 from core.families import family_of
 from core.families.heads import allowed_hidden_sizes
@@ -343,11 +344,17 @@ def test_the_distance_from_a_teacher_is_that_of_the_logits(lm: LanguageModel, ki
     distance = Distance(lm, kind, 1.0)
     found = []
     for tokens in (1, 10_000):  # the mean square goes through the decoders' products where there are many tokens
-        distance.begin(student, tokens)
+        output = Output(student.decoder, torch.float32, learns=True)
+        distance.begin(student, output, tokens)
         features = [model.head_features(model.hidden_states(ids, mask)).flatten(0, 1) for model in (student, lm)]
-        found.append(distance.sum(student, features[0], features[1].detach()))
-        found[-1].backward()
-        distance.finish()
+        nothing = features[0][:0], torch.zeros(0, dtype=torch.long)
+        masked = nothing if kind == "mse" else (features[0], torch.zeros(len(features[0]), dtype=torch.long))
+        told = distance.told(*masked, features[0], features[1].detach(), output, (0.0, 1.0))
+        assert told.kd is not None
+        found.append(told.kd)
+        torch.autograd.backward(*(list(side) for side in zip(*told.pulls, strict=True)))
+        distance.finish(output)
+        output.reach()
     own, others = (model.model(ids, attention_mask=mask).logits.flatten(0, 1) for model in (student, lm))
     if kind == "mse":
         expected = (own - others).square().mean(-1).sum()

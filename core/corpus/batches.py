@@ -60,6 +60,23 @@ class MaskedBatch:
             self.labels.to(device),
         )
 
+    def halves(self) -> list[MaskedBatch]:
+        """The batch as two of half the texts each; alone where it is a single text."""
+        texts, width = self.input_ids.shape
+        if texts == 1:
+            return [self]
+        middle = texts // 2
+        before = int((self.positions < middle * width).sum())
+        return [
+            MaskedBatch(
+                self.input_ids[rows], self.attention_mask[rows], self.positions[places] - first, self.labels[places]
+            )
+            for rows, places, first in (
+                (slice(None, middle), slice(None, before), 0),
+                (slice(middle, None), slice(before, None), middle * width),
+            )
+        ]
+
     def renumbered(self, ids: npt.NDArray[np.integer]) -> MaskedBatch:
         """The same batch with token i written as `ids[i]`; padding too, which the attention mask hides."""
         table = torch.from_numpy(np.asarray(ids, dtype=np.int64))

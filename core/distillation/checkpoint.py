@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from core.corpus.batches import MaskedBatch
 from core.models import LanguageModel, tensors_of
 
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
@@ -54,6 +56,15 @@ class TrainingState:
     best: dict[str, Tensor] = field(default_factory=dict)
     hidden_map: torch.nn.Parameter | None = None
     """Carries hidden states into the teacher's space, shape (hidden, teacher's hidden); learns beside the model."""
+    halvings: int = 0
+    """How often micro-batches were halved, as memory didn't suffice; a resumed run finds out anew."""
+
+    def parted(self, batches: Sequence[MaskedBatch]) -> list[MaskedBatch]:
+        """A step's micro-batches, so often halved."""
+        parts = list(batches)
+        for _ in range(self.halvings):
+            parts = [half for batch in parts for half in batch.halves()]
+        return parts
 
     @property
     def learning(self) -> list[torch.nn.Parameter]:

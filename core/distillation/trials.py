@@ -11,7 +11,8 @@ from core.distillation.checkpoint import TrainingState
 from core.distillation.data import Steps, TextData
 from core.distillation.lesson import Lesson
 from core.distillation.schedule import TrainingSettings
-from core.distillation.training import Diverged, optimizer_for, take_step, validated
+from core.distillation.step import Diverged, take_step
+from core.distillation.training import optimizer_for, validated
 from core.events import Event, Loss, Message
 from core.models import LanguageModel, rebuild, tensors_of
 

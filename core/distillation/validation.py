@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from core.context import Context
 from core.corpus.batches import MaskedBatch
 from core.distillation.lesson import Lesson, at_tokens
-from core.distillation.losses import hidden_state_sum
+from core.distillation.losses import hidden_state_sum, masked_language
+from core.distillation.places import Output
 from core.errors import InputError
 from core.models import LanguageModel
 
@@ -52,29 +52,34 @@ def measure(
     """
     training, device = lm.model.training, lm.model.device
     lm.model.eval()
+    output = Output(lm.decoder, lm.decoder[0].dtype, learns=False)
     mlm = kd = far = correct = 0.0
     places = tokens = kd_places = 0
     try:
         with torch.no_grad():
             if lesson is not None:
-                lesson.distance.begin(lm, sum(batch.tokens for batch in batches))
+                lesson.distance.begin(lm, output, sum(batch.tokens for batch in batches))
             for batch in batches:
                 ctx.check()
                 batch = batch.to(device)
                 states = lm.layer_states(batch.input_ids, batch.attention_mask) if hidden_map is not None else ()
                 hidden = states[-1].flatten(0, 1) if states else hidden_at(lm, batch)
-                logits = F.linear(lm.head_features(hidden[batch.positions]), *lm.decoder).float()
-                mlm += F.cross_entropy(logits, batch.labels, reduction="sum").item()
-                correct += (logits.argmax(dim=-1) == batch.labels).sum().item()
+                features = lm.head_features(hidden[batch.positions])
                 places += len(batch.labels)
                 tokens += batch.tokens
-                if lesson is not None:
+                if lesson is None:
+                    told = masked_language(features, output, batch.labels, 1.0)
+                else:
                     where = lesson.places(batch)
                     answer = lesson.answer(batch, layers=len(states))
-                    kd += lesson.distance.sum(lm, lm.head_features(hidden[where]), answer["features"]).item()
+                    own = lm.head_features(hidden[where]) if lesson.distance.everywhere else features
+                    told = lesson.distance.told(features, batch.labels, own, answer["features"], output, (1.0, 1.0))
                     kd_places += len(where)
                     if hidden_map is not None:
                         far += hidden_state_sum(at_tokens(states, batch), answer["hidden"], hidden_map, scales).item()
+                mlm += told.mlm.item()
+                correct += told.correct.item()
+                kd += told.kd.item() if told.kd is not None else 0.0
     finally:
         lm.model.train(training)
     if not places:
