@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core.analysis.operations import Reading, forward
 from core.compression.layers import cut_layers, select_layers
 from core.compression.measured_layers import measured_layers
 from core.context import Context, Portion, Share, Unmeasured
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import Counters, TrainingState
 from core.distillation.data import Steps
-from core.distillation.lesson import Lesson, Remembered
+from core.distillation.lesson import Lesson
 from core.distillation.losses import Distance
 from core.distillation.schedule import TrainingSettings
-from core.distillation.training import optimizer_for, train
+from core.distillation.training import optimizer_for, taught_steps, train
 from core.distillation.trials import find_rate, probe_steps, trial
 from core.events import Message
 from core.families import Sizes
@@ -26,8 +27,8 @@ from core.resolve import learning_rate
 from core.seeds import derive
 from core.workspace import Workspace
 
-_PROBE_MEMORY = 1 << 29
-"""Bytes of a teacher's answers that are remembered while learning rates are tried."""
+_TRIED_AGAIN = 0.5
+"""Which share of the texts of trials comes again, at least: there are two or more, all of the same texts."""
 _LAYER_TOKENS = 16_384
 _LAYER_SETS = 4
 """Sets of layers that are tried by a short training."""
@@ -83,7 +84,7 @@ def chosen_layers(lm: LanguageModel, work: Workspace, count: int) -> tuple[list[
         text = sample(work, lm, "layer sets", _LAYER_TOKENS)
         found = measured_layers(lm, count, text, Share(ctx, 0, 0.5 if steps else 1), _LAYER_SETS)
         sets = [{"layers": list(entry.layers), "untrained": _finite(entry.loss)} for entry in found]
-    lesson = _lesson(work, lm, remember=True)
+    lesson = _lesson(work, lm, count, _TRIED_AGAIN)
     for number, candidate in enumerate(sets if steps else ()):
         if "tried" in candidate:
             continue
@@ -214,7 +215,7 @@ def _found_rate(
         work.save_progress(settings.stage, None, rates=done, notes=notes)
 
     device = work.recipe.schedule.device
-    lesson = _lesson(work, teacher.to(device), remember=True)
+    lesson = _lesson(work, teacher.to(device), student.sizes.layers, _TRIED_AGAIN)
     data = work.data(student, teacher)
     return find_rate(student.to(device), data, lesson, settings, work.ctx, around=around, known=losses, keep=keep)
 
@@ -236,26 +237,35 @@ def _train(
     if resumed:
         state.load(work.folder.checkpoint)
     work.training = state
-    lesson = _lesson(work, teacher.to(work.recipe.schedule.device)) if teacher is not None else None
     total = distil_steps(work, settings.stage) if teacher is not None else settings.steps
+    data, lesson = work.data(state.lm, teacher), None
+    if teacher is not None:
+        teacher.to(work.recipe.schedule.device)
+        repeated = taught_steps(data, settings).repeated(settings.begin, settings.steps)
+        lesson = _lesson(work, teacher, state.lm.sizes.layers, repeated)
     try:
-        return train(
-            state,
-            work.data(state.lm, teacher),
-            lesson,
-            settings,
-            Portion(work.ctx, 0, total),
-            work.hooks(settings, **about),
-        )
+        return train(state, data, lesson, settings, Portion(work.ctx, 0, total), work.hooks(settings, **about))
     finally:
         if teacher is not None:
             teacher.to("cpu")
 
 
-def _lesson(work: Workspace, teacher: LanguageModel, *, remember: bool = False) -> Lesson:
-    method = work.recipe.method
-    answers = work.answers or (Remembered(_PROBE_MEMORY) if remember else None)
-    return Lesson(teacher, Distance(teacher, method.kd_loss, method.temperature), answers)
+def _lesson(work: Workspace, teacher: LanguageModel, layers: int, repeated: float) -> Lesson:
+    """What is learnt from a teacher.
+
+    Args:
+        work: the run.
+        teacher: on its device.
+        layers: of the student.
+        repeated: which share of the training texts' micro-batches comes again.
+    """
+    method, sizes = work.recipe.method, teacher.sizes
+    distance = Distance(teacher, method.kd_loss, method.temperature)
+    share = float(method.masked_share)
+    once = forward(teacher.family, sizes, Reading(tokens=1, squares=0, places=0, transformed=share))
+    states = 2 * layers * sizes.hidden if method.hidden_weight else 0  # bytes: they are kept in bfloat16
+    size = states + 4 * sizes.hidden * (1 if distance.everywhere else share)
+    return Lesson(teacher, distance, work.kept_answers(repeated * once, size), repeats=repeated > 0)
 
 
 def _settings(work: Workspace, stage: str, begin: int, end: int, rate: float) -> TrainingSettings:

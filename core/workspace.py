@@ -10,19 +10,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
+from core.analysis.operations import Reading, forward, training
 from core.context import Context
 from core.corpus.batches import MASKED_SHARE
 from core.corpus.cache import tokenise
 from core.corpus.prepare import PreparedCorpus, prepare
+from core.distillation.answers import Answers, InTurn, OnDisk, Remembered
 from core.distillation.checkpoint import TrainingState, read_about
 from core.distillation.data import TextData
-from core.distillation.lesson import Answers
 from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks
 from core.errors import InputError
 from core.events import Event
+from core.families import Sizes
 from core.live import LiveScores
 from core.machine import peak_memory
 from core.models import LanguageModel, load, save
@@ -37,8 +40,15 @@ _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
 _OPERATIONS_ELSEWHERE = 2e13
 _MOST_TOKENS = 8192
-_LOGITS = 1 << 25
-"""Masked places times vocabulary that a micro-batch may hold: 128 MiB of float32 logits."""
+_TYPICAL_LENGTH = 128
+"""Tokens of a text, where only an order of magnitude is wanted."""
+_ACTIVATIONS = 1 << 30
+"""Bytes that the activations of a micro-batch may take on the CPU, which every machine that trains can spare."""
+_ANSWERS_MEMORY = 1 << 28
+"""Bytes of a teacher's answers that are kept in memory."""
+_OPERATIONS_A_BYTE = 1000
+"""Multiplications of a teacher that a byte of its answers must save to go to disk: a slow disk reads 1e8 bytes in the
+second in which a fast processor multiplies 1e11 times."""
 
 
 @dataclass
@@ -54,7 +64,8 @@ class Workspace:
     training: TrainingState | None = None
     """What is being trained now."""
     answers: Answers | None = None
-    """Where a teacher's answers to training texts are kept, where several runs share them."""
+    """Where a teacher's answers are kept, where several runs share them."""
+    _memory: Remembered | None = None
     _saved_at: float = 0.0
     _about_training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -118,6 +129,8 @@ class Workspace:
         self.folder.stages.mkdir(exist_ok=True)
         replace_folder(self.stage_folder(name), fill, seal=True)
         shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
+        shutil.rmtree(self._answers_folder, ignore_errors=True)  # the next stage asks other questions
+        self._memory = None
 
     def model_after(self, names: Sequence[str]) -> LanguageModel:
         """The model that the last of these stages left, or the teacher where none of them is part of this run."""
@@ -136,6 +149,29 @@ class Workspace:
         """The model that everything is held against: adapted, and trimmed where the vocabulary goes first."""
         first = self.recipe.method.vocabulary_order == "first"
         return self.model_after(["adapt", "vocabulary"] if first else ["adapt"])
+
+    # A teacher's answers
+
+    def kept_answers(self, saved: float, size: float) -> Answers:
+        """Where a stage's teacher's answers are kept: in memory; on disk, too, where that pays.
+
+        It pays by counts, not by the clock; and it never changes a result, however much room there is.
+
+        Args:
+            saved: multiplications that keeping saves, a token of text.
+            size: bytes of an answer, a token of text.
+        """
+        if self.answers is not None:
+            return self.answers
+        self._memory = self._memory or Remembered(_ANSWERS_MEMORY)
+        if saved < _OPERATIONS_A_BYTE * size:
+            return self._memory
+        free = shutil.disk_usage(self.folder.path).free - self.teacher.needed_bytes
+        return InTurn([self._memory, OnDisk(self._answers_folder, max(0, free) // 2)])
+
+    @property
+    def _answers_folder(self) -> Path:
+        return self.folder.cache / "answers"
 
     # The checkpoint
 
@@ -212,14 +248,15 @@ def micro_tokens(
 
     `share` is that of the tokens which are masked.
     """
-    # Forward and backward are three times forward; a teacher runs forward only.
-    operations = 2 * (3 * _multiplied(lm) + (_multiplied(teacher) if teacher is not None else 0))
+    text = Reading(tokens=1, squares=_TYPICAL_LENGTH, places=share, transformed=1)
+    operations = 2 * training(lm.family, lm.sizes, text)
+    if teacher is not None:
+        operations += 2 * forward(teacher.family, teacher.sizes, text)
     budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE)
-    logits = _LOGITS / lm.sizes.vocabulary / share
-    return int(max(256, min(_MOST_TOKENS, budget / operations, logits)))
+    memory = _ACTIVATIONS if device != "cuda" else torch.cuda.mem_get_info()[1] // 3
+    return int(max(256, min(_MOST_TOKENS, budget / operations, memory / _activations(lm.sizes))))
 
 
-def _multiplied(lm: LanguageModel) -> int:
-    """Parameters that every token is multiplied with; the decoder only meets the masked ones."""
-    parts = lm.parameters
-    return parts["attention"] + parts["feed_forward"] + int(MASKED_SHARE * lm.sizes.vocabulary * lm.sizes.hidden)
+def _activations(sizes: Sizes) -> int:
+    """Bytes a token that a model keeps for its backward pass, in float32, about: what matrices and activations read."""
+    return 4 * sizes.layers * (12 * sizes.hidden + 3 * sizes.feed_forward)

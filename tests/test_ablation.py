@@ -12,7 +12,6 @@ import torch
 from tiny_tasks import toy_task
 
 from benchmarks.ablation import commands
-from benchmarks.ablation.answers import OnDisk
 from benchmarks.ablation.cells import Order, curve, run_cell
 from benchmarks.ablation.folds import folded, limited, merged
 from benchmarks.ablation.grid import Cell, Filter, Grid, Scoring, Sources, TaskScoring, load_grid, parse_grid
@@ -264,27 +263,6 @@ def test_tokens_of_a_curve_go_on_from_stage_to_stage() -> None:
     assert [(point["stage"], point["tokens"]) for point in curve(events)] == [
         ("layers", 0), ("layers", 25), ("hidden", 25), ("hidden", 55),
     ]  # fmt: skip
-
-
-# -- answers -----------------------------------------------------------------------------------------------------------
-
-
-def test_answers_come_back_bit_for_bit_and_are_bounded(tmp_path: Path) -> None:
-    answers = {"features": torch.randn(3, 4), "hidden": torch.randn(5, 4)}
-    store = OnDisk(tmp_path / "a", most=300)
-    assert store.get("one") is None
-    store.put("one", answers)
-    store.put("two", answers)  # 128 + 128 of 300 bytes
-    store.put("three", answers)
-    again = OnDisk(tmp_path / "a", most=300)
-    found = again.get("two")
-    assert found is not None and all(torch.equal(found[name], tensor) for name, tensor in answers.items())
-    assert again.get("three") is None
-    assert again.found == 1
-    # What a full disk or a lost power supply left of a file counts as nothing.
-    path = tmp_path / "a" / "one.safetensors"
-    path.write_bytes(path.read_bytes()[:-8])
-    assert again.get("one") is None
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.corpus.batches import VALIDATION_KEY, MaskedBatch, Masker, StepPlan, split, validation_batches
+from core.corpus.batches import VALIDATION_KEY, MaskedBatch, Masker, StepPlan, bundles, split, validation_batches
 
 PAD, CLS, SEP, UNK, MASK = SPECIAL = range(5)
 VOCABULARY = 1000
@@ -271,3 +271,32 @@ def test_a_share_of_every_text_is_masked_to_the_token(share: float) -> None:
         rows = Rows([CLS, *range(5, 5 + length), SEP])
         batch = Masker(VOCABULARY, MASK, SPECIAL, seed=1, share=share).mask(rows, np.array([0]), 0, PAD)
         assert len(batch.positions) == max(1, (round(100 * share) * length + 50) // 100)
+
+
+# -- bundles -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=200), st.integers(1, 500), st.integers(0, 5))
+def test_every_text_is_in_one_bundle_of_its_like(lengths: list[int], most: int, seed: int) -> None:
+    found = bundles(np.array(lengths), most, seed)
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    for texts in found:
+        sizes = [lengths[text] for text in texts]
+        assert len(texts) == 1 or len(texts) * max(sizes) <= most
+    for one, next_one in itertools.pairwise(found):
+        assert min(lengths[text] for text in one) >= max(lengths[text] for text in next_one)
+
+
+def test_padding_is_less_than_a_twentieth_of_all_tokens() -> None:
+    """Texts of 60 to 512 tokens, median 150."""
+    lengths = np.random.default_rng(3).lognormal(np.log(150), 0.6, 3000).clip(60, 512).astype(np.int64)
+    found = bundles(lengths, 2048, 1)
+    padded = sum(len(texts) * int(lengths[texts].max()) for texts in found)
+    assert 1 - lengths.sum() / padded < 0.05
+
+
+def test_texts_of_one_length_are_bundled_by_the_seed() -> None:
+    lengths = np.full(64, 10)
+    one, same, other = (bundles(lengths, 80, seed) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))

@@ -12,8 +12,9 @@ from torch import Tensor
 from core.compression.layers import cut_layers
 from core.context import Quiet
 from core.corpus.batches import MaskedBatch
+from core.distillation.answers import Remembered
 from core.distillation.data import Steps
-from core.distillation.lesson import Lesson, Remembered, at_tokens
+from core.distillation.lesson import Lesson, at_tokens
 from core.distillation.losses import Distance
 from core.errors import Stopped
 from core.models import LanguageModel
@@ -80,7 +81,7 @@ def test_validation_texts_are_asked_for_once() -> None:
 @pytest.mark.parametrize("change", ["text", "masks", "padding", "places", "hidden", "teacher", "precision", "split"])
 def test_another_question_gets_another_answer(change: str) -> None:
     lm, answers = build("bert", tied=True), Counting()
-    batch = batches(lm)[0]
+    batch = batches(lm, 400)[0]
     lesson_of(lm, "kl", answers).answer(batch)
     match change:
         case "text":
@@ -122,7 +123,7 @@ def test_answers_are_the_teachers_at_tokens_only() -> None:
     for batch in wide(lm):
         everywhere, masked = (lesson_of(lm, kind).answer(batch, layers=4) for kind in ("mse", "kl"))
         real = batch.attention_mask.flatten().bool()
-        assert torch.equal(everywhere["hidden"][-1], states(lm, batch)[real])
+        assert torch.equal(everywhere["hidden"][-1], states(lm, batch)[real].bfloat16())
         torch.testing.assert_close(everywhere["features"], lm.head_features(states(lm, batch)[real]))
         torch.testing.assert_close(masked["features"], lm.head_features(states(lm, batch)[batch.positions]))
 
@@ -166,7 +167,7 @@ def test_each_layer_is_compared_with_the_one_that_ends_as_deep() -> None:
     batch = batches(teacher, 400)[0]
     every = all_states(teacher, [batch]).float()
     for layers, as_deep in ((1, [3]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3])):
-        assert torch.equal(lesson_of(teacher).answer(batch, layers=layers)["hidden"], every[as_deep])
+        assert torch.equal(lesson_of(teacher).answer(batch, layers=layers)["hidden"], every[as_deep].bfloat16())
 
 
 def test_the_maps_are_the_ridge_least_squares_on_tokens() -> None:
@@ -178,6 +179,7 @@ def test_the_maps_are_the_ridge_least_squares_on_tokens() -> None:
     for layer, (own, theirs) in enumerate(
         zip(all_states(student, text), all_states(teacher, text)[[1, 3]], strict=True)
     ):
+        theirs = theirs.bfloat16().double()  # as answers are kept
         # A ridge is a least squares with rows more, here of weight (share * mean of the diagonal) ** 0.5.
         weight = (1e-4 * own.square().sum() / own.shape[1]) ** 0.5
         rows = torch.cat([own, weight * torch.eye(own.shape[1], dtype=torch.float64)])

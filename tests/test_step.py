@@ -96,10 +96,10 @@ class Cramped(Lesson):
 
     texts = 1
 
-    def answer(self, batch: MaskedBatch, *, layers: int = 0) -> dict[str, Tensor]:
+    def answer(self, batch: MaskedBatch, *, layers: int = 0, again: bool = True) -> dict[str, Tensor]:
         if len(batch.input_ids) > self.texts:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return super().answer(batch, layers=layers)
+        return super().answer(batch, layers=layers, again=again)
 
 
 def test_too_little_memory_halves_the_micro_batches_and_leaves_the_step_as_it_is() -> None:
@@ -136,7 +136,7 @@ def test_memory_for_no_text_is_a_clear_error() -> None:
 
 def test_another_error_is_not_taken_for_too_little_memory() -> None:
     class Broken(Lesson):
-        def answer(self, batch: MaskedBatch, *, layers: int = 0) -> dict[str, Tensor]:
+        def answer(self, batch: MaskedBatch, *, layers: int = 0, again: bool = True) -> dict[str, Tensor]:
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     teacher = build("bert", tied=True)

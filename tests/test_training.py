@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ from safetensors.torch import load_file, save_file
 
 from core.compression.layers import cut_layers
 from core.context import Quiet
+from core.corpus.batches import MaskedBatch
+from core.distillation.answers import OnDisk, Remembered
 from core.distillation.checkpoint import Counters, TrainingState, read_about
 from core.distillation.data import Steps
 from core.distillation.head import fresh_head
 from core.distillation.lesson import Lesson
 from core.distillation.losses import Distance
 from core.distillation.schedule import TrainingSettings
-from core.distillation.training import optimizer_for, train
+from core.distillation.training import optimizer_for, taught_steps, train
 from core.distillation.validation import measure
 from core.errors import InputError, Stopped
 from core.events import Loss
@@ -205,6 +208,64 @@ def test_steps_are_a_pure_function_of_their_number() -> None:
     assert not all(
         torch.equal(a.input_ids, b.input_ids) for a, b in zip(later, Steps(data_for(lm), "hidden", 64)[7], strict=False)
     )
+
+
+def contents(batches: list[MaskedBatch]) -> set[tuple[int, ...]]:
+    return {tuple(batch.input_ids.flatten().tolist()) for batch in batches}
+
+
+def test_an_epoch_later_the_same_bundles_come_in_another_order_with_other_masks() -> None:
+    data = data_for(build("bert", tied=True))
+    plain = replace(data, masked_share=0.01)  # one token a text: what is left tells the texts
+    steps, fresh = Steps(plain, "layers", 64, mask_variants=2), Steps(plain, "layers", 64)
+    epochs = [
+        set().union(*(contents(of[epoch * of.per_epoch + step]) for step in range(of.per_epoch)))
+        for of, count in ((steps, 4), (fresh, 3))
+        for epoch in range(count)
+    ]
+    one, two, again, once_more, *never = epochs
+    assert one == again and two == once_more
+    assert one != two
+    assert len({frozenset(epoch) for epoch in never}) == 3
+    assert any(contents(steps[step]) != contents(steps[2 * steps.per_epoch + step]) for step in range(steps.per_epoch))
+
+
+@pytest.mark.parametrize(
+    ("variants", "end", "share"), [(2, 4, 0.5), (2, 2, 0.0), (2, 1, 0.0), (4, 16, 0.75), (0, 9, 0)]
+)
+def test_what_comes_again_is_counted_in_epochs(variants: int, end: int, share: float) -> None:
+    steps = Steps(data_for(build("bert", tied=True)), "layers", 64, mask_variants=variants)
+    assert steps.repeated(0, end * steps.per_epoch) == pytest.approx(share)
+
+
+def test_a_teacher_is_asked_once_for_each_way_to_mask_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is learnt is the same bits, whether its answers were kept in memory, on disk or nowhere."""
+    monkeypatch.setattr("core.distillation.training.MASK_VARIANTS", 2)
+    settings = replace(SETTINGS, steps=40, evaluate_every=20, hidden_weight=0.5)
+    per_epoch = taught_steps(data_for(build("bert", tied=True)), settings).per_epoch
+    assert settings.steps > 3 * per_epoch
+
+    passes = []
+    answer = Lesson.answer
+
+    def counted(lesson: Lesson, batch: MaskedBatch, **options: Any) -> dict[str, torch.Tensor]:
+        if lesson.answers is None or lesson.answers.get(lesson._question(batch, options.get("layers", 0))) is None:
+            passes.append(batch.tokens)
+        return answer(lesson, batch, **options)
+
+    monkeypatch.setattr(Lesson, "answer", counted)
+    made, asked = [], []
+    for answers in (None, Remembered(1 << 30), OnDisk(tmp_path, 1 << 30)):
+        passes.clear()
+        made.append(distil("kl", settings=settings, answers=answers))
+        asked.append(sum(passes))
+    assert same(made[0], made[1]) and same(made[0], made[2])
+    data = data_for(build("bert", tied=True))
+    held_out = sum(batch.tokens for batch in data.validation_batches(settings.validation_tokens))
+    # A short text may happen to be masked in the same way twice.
+    assert 0.9 < asked[1] / (2 * int(data.train.lengths.sum()) + held_out) <= 1
+    assert asked[1] == asked[2]
+    assert asked[0] > 1.5 * asked[1]
 
 
 def test_measuring_leaves_the_model_in_its_mode() -> None:

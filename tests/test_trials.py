@@ -11,8 +11,9 @@ import torch
 
 from core.compression.layers import cut_layers
 from core.distillation import trials
+from core.distillation.answers import Remembered
 from core.distillation.checkpoint import TrainingState
-from core.distillation.lesson import Lesson, Remembered
+from core.distillation.lesson import Lesson
 from core.distillation.losses import Distance
 from core.distillation.training import optimizer_for, train
 from core.distillation.trials import find_rate, probe_steps, trial

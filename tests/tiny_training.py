@@ -10,9 +10,10 @@ import torch
 
 from core.compression.layers import cut_layers
 from core.context import Quiet
+from core.distillation.answers import Answers
 from core.distillation.checkpoint import Counters, TrainingState
 from core.distillation.data import TextData
-from core.distillation.lesson import Answers, Lesson
+from core.distillation.lesson import Lesson
 from core.distillation.losses import Distance
 from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks, optimizer_for, train

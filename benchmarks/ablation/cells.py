@@ -92,7 +92,7 @@ def run_cell(order: Order) -> int:
 
 def _work(folder: RunFolder, order: Order, store: Store, ctx: RunContext) -> tuple[dict[str, Any], int]:
     """The run's results, and how many of the teacher's answers came from disk."""
-    from benchmarks.ablation.answers import OnDisk
+    from core.distillation.answers import OnDisk
     from core.pipeline import run
     from core.resolve import resolve, set_up_torch
     from core.workspace import Workspace

@@ -88,6 +88,29 @@ class MaskedBatch:
         return int(self.attention_mask.sum())
 
 
+def bundles(lengths: npt.NDArray[np.integer], most_tokens: int, seed: int) -> list[_Ids]:
+    """Part texts once and for all into bundles of like lengths, which padding to the longest costs next to nothing.
+
+    Whatever is computed of a bundle can be kept for the next epoch, as it comes again as it is.
+
+    Args:
+        lengths: tokens of each text, shape (texts,).
+        most_tokens: largest padded size of a bundle; a text that is longer is alone.
+        seed: gives the order of texts of the same length; at least 0.
+
+    Returns:
+        The numbers of each bundle's texts; every text is in one, the longest in the first.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    order = np.lexsort((_hashes(seed, 0, np.arange(len(lengths))), -lengths))
+    found, begin = [], 0
+    while begin < len(order):
+        end = begin + max(1, most_tokens // int(lengths[order[begin]]))
+        found.append(order[begin:end])
+        begin = end
+    return found
+
+
 class StepPlan:
     """Which texts each optimiser step takes: a pure function of lengths, budget and seed.
 

@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from core.context import Context
 from core.corpus.batches import MaskedBatch
+from core.distillation.answers import Answers
 from core.distillation.losses import Distance
 from core.models import LanguageModel, tensors_of
 
 _RIDGE = 1e-4
 """Of the map's least squares, as a share of the states' mean square."""
-
-
-class Answers(Protocol):
-    """Keeps what teachers said, each answer under a hash of who was asked what; it may forget."""
-
-    def get(self, key: str) -> Mapping[str, Tensor] | None:
-        """What was put there, bit for bit, or None."""
-
-    def put(self, key: str, answers: Mapping[str, Tensor]) -> None:
-        """Keep answers, if there is room."""
-
-
-class Remembered:
-    """Answers in memory, up to a number of bytes; what comes after isn't kept."""
-
-    def __init__(self, most: int) -> None:
-        """`most`: bytes."""
-        self._left = most
-        self._kept: dict[str, Mapping[str, Tensor]] = {}
-
-    def get(self, key: str) -> Mapping[str, Tensor] | None:
-        """What was put there, or None."""
-        return self._kept.get(key)
-
-    def put(self, key: str, answers: Mapping[str, Tensor]) -> None:
-        """Keep answers, if there is room."""
-        size = sum(tensor.nbytes for tensor in answers.values())
-        if size <= self._left:
-            self._left -= size
-            self._kept[key] = answers
 
 
 @dataclass(slots=True)
@@ -57,6 +27,8 @@ class Lesson:
     distance: Distance
     answers: Answers | None = None
     """Where the teacher's answers are kept for another time."""
+    repeats: bool = True
+    """Whether training texts come again as they are, so that answers to them are worth keeping."""
     _weights: str = field(init=False, default="")
     """A hash of the teacher, where answers are kept: they may be other teachers' too."""
 
@@ -75,17 +47,19 @@ class Lesson:
         return batch.positions
 
     @torch.no_grad()
-    def answer(self, batch: MaskedBatch, *, layers: int = 0) -> dict[str, Tensor]:
+    def answer(self, batch: MaskedBatch, *, layers: int = 0, again: bool = True) -> dict[str, Tensor]:
         """What the teacher says of a batch.
 
         Args:
             batch: on the teacher's device.
             layers: of the student, where hidden states are compared; 0: they aren't.
+            again: whether the same may be asked again, so that the answer is worth keeping.
 
         Returns:
-            "features": what its decoder multiplies at `places`, shape (places, hidden); "hidden", where wanted: its
-            states at every token, for each layer of the student those of the layer that ends as deep in the teacher,
-            shape (layers, tokens, hidden). Float32.
+            "features": what its decoder multiplies at `places`, shape (places, hidden), float32; "hidden", where
+            wanted: its states at every token, for each layer of the student those of the layer that ends as deep in
+            the teacher, shape (layers, tokens, hidden), bfloat16: they are the bulk of what is kept, and a distance of
+            states is never so small that their rounding would show.
         """
         key = self._question(batch, layers) if self.answers is not None else ""
         kept = self.answers.get(key) if self.answers is not None else None
@@ -99,8 +73,8 @@ class Lesson:
         found = {"features": self.teacher.head_features(last.index_select(0, self.places(batch))).float()}
         if layers:
             as_deep = [states[(layer + 1) * len(states) // layers - 1] for layer in range(layers)]
-            found["hidden"] = at_tokens(as_deep, batch)
-        if self.answers is not None:
+            found["hidden"] = at_tokens(as_deep, batch).bfloat16()
+        if self.answers is not None and again:
             self.answers.put(key, {name: tensor.cpu() for name, tensor in found.items()})
         return found
 

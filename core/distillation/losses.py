@@ -23,7 +23,7 @@ def hidden_state_sum(student: Tensor, teacher: Tensor, maps: Tensor, scales: Seq
 
     Args:
         student: shape (layers, tokens, hidden).
-        teacher: shape (layers, tokens, teacher's hidden).
+        teacher: shape (layers, tokens, teacher's hidden), in whichever precision.
         maps: carry the one into the space of the other, shape (layers, hidden, teacher's hidden).
         scales: for each layer the mean squared distance of the teacher's states from their mean: 1 is what saying the
             mean would give.
@@ -31,7 +31,7 @@ def hidden_state_sum(student: Tensor, teacher: Tensor, maps: Tensor, scales: Seq
     Returns:
         Scalar float32.
     """
-    far = torch.baddbmm(teacher, student, maps, beta=-1).square().sum((1, 2))
+    far = torch.baddbmm(teacher.to(student.dtype), student, maps, beta=-1).square().sum((1, 2))
     return (far / far.new_tensor(scales)).mean()
 
 

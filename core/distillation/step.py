@@ -179,7 +179,7 @@ def _forward(
         hidden = (states[-1] if states else lm.hidden_states(batch.input_ids, batch.attention_mask, read)).flatten(0, 1)
         features = lm.head_features(hidden.index_select(0, batch.positions)).to(output.weight.dtype)
         everywhere = lesson is not None and lesson.distance.everywhere
-        answer = lesson.answer(batch, layers=len(states)) if lesson is not None else {}
+        answer = lesson.answer(batch, layers=len(states), again=lesson.repeats) if lesson is not None else {}
         own = lm.head_features(hidden.index_select(0, lesson.places(batch))) if lesson and everywhere else features
     if lesson is None:
         return masked_language(features, output, batch.labels, weights[0]), None

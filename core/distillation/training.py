@@ -12,7 +12,7 @@ import torch
 from core.context import Context
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import Counters, TrainingState
-from core.distillation.data import Steps, TextData
+from core.distillation.data import MASK_VARIANTS, Steps, TextData
 from core.distillation.lesson import Lesson
 from core.distillation.schedule import TrainingSettings
 from core.distillation.step import Diverged, loss_weights, take_step
@@ -45,7 +45,7 @@ def train(
         Stopped: the user wants to stop; the state as of the last whole step was saved.
         Diverged: the loss is no number any more.
     """
-    steps = Steps(data, settings.stage, settings.batch_tokens)
+    steps = taught_steps(data, settings) if lesson is not None else Steps(data, settings.stage, settings.batch_tokens)
     held_out = data.validation_batches(settings.validation_tokens)
     counters = state.counters
     counters.step = max(counters.step, settings.begin)  # a round before this one may have ended early
@@ -72,6 +72,11 @@ def train(
     return best_model(state)
 
 
+def taught_steps(data: TextData, settings: TrainingSettings) -> Steps:
+    """The steps of a stage that has a teacher: masks come again, as its answers to them may be at hand."""
+    return Steps(data, settings.stage, settings.batch_tokens, mask_variants=MASK_VARIANTS)
+
+
 def _validation_is_due(counters: Counters, settings: TrainingSettings) -> bool:
     """Also right after a resume: a validation that a stop cut short is made up for."""
     on_time = (counters.step - settings.begin) % settings.interval == 0 or counters.step == settings.steps
@@ -85,7 +90,7 @@ def best_model(state: TrainingState) -> LanguageModel:
 
 def optimizer_for(lm: LanguageModel) -> torch.optim.Optimizer:
     """AdamW as the paper has it: no weight decay."""
-    return torch.optim.AdamW(lm.model.parameters(), lr=0.0, weight_decay=0.0)
+    return torch.optim.AdamW(lm.model.parameters(), lr=0.0, weight_decay=0.0, fused=True)
 
 
 def _validate(

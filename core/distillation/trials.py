@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from core.context import Context, Unmeasured
 from core.distillation.checkpoint import TrainingState
-from core.distillation.data import Steps, TextData
+from core.distillation.data import TextData
 from core.distillation.lesson import Lesson
 from core.distillation.schedule import TrainingSettings
 from core.distillation.step import Diverged, take_step
-from core.distillation.training import optimizer_for, validated
+from core.distillation.training import optimizer_for, taught_steps, validated
 from core.events import Event, Loss, Message
 from core.models import LanguageModel, rebuild, tensors_of
 
@@ -54,7 +54,7 @@ def trial(
     state = TrainingState(copy, optimizer_for(copy))
     settings = replace(settings, warmup_fraction=max(settings.warmup_fraction, _WARMUP))
     quiet = _WithoutLosses(ctx)
-    steps = Steps(data, settings.stage, settings.batch_tokens)
+    steps = taught_steps(data, settings)
     try:
         if lesson is not None and settings.hidden_weight:
             state.begin_hidden_map(*lesson.hidden_map(copy, steps[0], quiet))

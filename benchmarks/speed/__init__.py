@@ -1,0 +1,1 @@
+"""How fast distillation is: one step beside the reference's, where its time goes, and the race to a loss."""
