@@ -79,9 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", type=Path, nargs="?", metavar="RECIPE", help="can be left out with --resume")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder, new or empty")
     run.add_argument("--resume", action="store_true", help="go on with the run in the folder given with --out")
-    estimate = word("estimate", _estimate, "say how large the student will be, without running anything")
+    estimate = word("estimate", _estimate, "say how large the student will be and how long it takes, without a run")
     estimate.add_argument("recipe", type=Path, metavar="RECIPE")
     estimate.add_argument("--count", action="store_true", help="tokenise the corpus: exact to the last parameter")
+    estimate.add_argument("--measure", action="store_true", help="try a few steps first, to say how long a run takes")
     evaluate = word("evaluate", _evaluate, "measure a model on a recipe's text and tasks")
     evaluate.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
     evaluate.add_argument("--recipe", type=Path, required=True, metavar="RECIPE")
@@ -185,11 +186,23 @@ def _go(folder: RunFolder, original: str, base: Path, options: argparse.Namespac
 def _estimate(options: argparse.Namespace) -> None:
     from core import recipe as recipes
     from core.analysis.preview import preview
+    from core.known_speed import distils, known_prediction
+    from core.teachers import teacher_config
+    from core.terminal import estimate_text
 
-    recipe = recipes.load(options.recipe)
+    recipe, base = recipes.load(options.recipe), options.recipe.absolute().parent
     with _following("count") as ctx:
-        sizes = preview(recipe, options.recipe.absolute().parent, ctx, count=options.count)
-    _tell(options, sizes.to_json(), lambda: _estimate_text(sizes.to_json()))
+        sizes = preview(recipe, base, ctx, count=options.count)
+    if options.measure:
+        from core.calibration import calibrate
+
+        with _following("measure") as ctx:
+            calibrate(recipe, base, sizes, ctx)
+    config = teacher_config(recipe.teacher.model, base)
+    known = known_prediction(recipe, base, config, sizes)
+    found = {**sizes.to_json(), **(known.to_json() if known is not None else {})}
+    exact = known.exact if known is not None else not distils(recipe, config, sizes)
+    _tell(options, found, lambda: estimate_text(found, exact=exact))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -256,21 +269,6 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
-
-
-def _estimate_text(sizes: dict[str, Any]) -> str:
-    from core.analysis.size import EVALUATE
-    from core.tables import text_table
-    from core.wording import megabytes, parameters, stage
-
-    def row(name: str, count: int) -> tuple[str, ...]:
-        change = "" if count == teacher else f"-{100 * (1 - count / teacher):.1f} %"
-        return name, parameters(count), megabytes(4 * count / 1e6), change
-
-    teacher = sizes["teacher"]["parameters"]
-    cuts = [entry for entry in sizes["stages"] if entry["name"] != EVALUATE]
-    rows = [row("Teacher", teacher), *(row(stage(entry["name"]), entry["parameters"]) for entry in cuts)]
-    return text_table(("", "parameters", "size", "change"), [*rows, row("Student", sizes["student"]["parameters"])])
 
 
 def _evaluation_text(found: dict[str, Any]) -> str:

@@ -212,6 +212,20 @@ def _vocabulary(given: Arguments, ctx: Context) -> dict[str, Any]:
     return look_ahead(parse(given.text("recipe")), given.path("base"), ctx)
 
 
+def _measure(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From recipe (its TOML), base (and vocabulary, where it was counted): nothing; what was found is kept."""
+    from core.analysis.preview import recipe_sizes
+    from core.calibration import calibrate
+    from core.recipe import parse
+    from core.teachers import teacher_config
+
+    recipe, base = parse(given.text("recipe")), given.path("base")
+    config = teacher_config(recipe.teacher.model, base)
+    vocabulary = recipe.targets.vocabulary_size or given.number("vocabulary", 0) or None
+    calibrate(recipe, base, recipe_sizes(config, recipe, vocabulary), ctx)
+    return {}
+
+
 def _check(given: Arguments, ctx: Context) -> dict[str, Any]:
     """From recipe (its TOML), base: nothing, or every fault that can be found without the network."""
     from core.preflight import recipe_faults
@@ -237,6 +251,7 @@ JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
     "task": _task,
     "teacher": _teacher,
     "vocabulary": _vocabulary,
+    "measure": _measure,
     "check": _check,
     "export": _export,
 }

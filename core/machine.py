@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import math
+import os
 import sys
+from pathlib import Path
 
 
 def peak_memory() -> int:
@@ -14,6 +18,21 @@ def peak_memory() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def usable_cores(most: int) -> int:
+    """Cores that this process may use: in a container, or where it is pinned, that is fewer than the machine has.
+
+    Args:
+        most: what a library would take by itself.
+    """
+    allowed = [most]
+    if sys.platform == "linux":
+        allowed.append(len(os.sched_getaffinity(0)))
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+            allowed.append(math.ceil(int(quota) / int(period)))  # "max" is no number: no limit
+    return max(1, min(allowed))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

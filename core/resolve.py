@@ -12,6 +12,7 @@ from typing import Any
 from core.errors import InputError
 from core.families import Family, Sizes
 from core.families.heads import resolve_heads
+from core.machine import usable_cores
 from core.recipe import Method, Recipe, Schedule, preset_values, settings
 
 _METHOD_KEYS = tuple(entry.name for entry in fields(Method))
@@ -102,6 +103,25 @@ def resolve(recipe: Recipe, family: Family, teacher: Sizes) -> Recipe:
     return explained(recipe, family, teacher)[0]
 
 
+def settled(recipe: Recipe, family: Family) -> Recipe:
+    """The recipe with the choices made that the machine has no part in; a learning rate that is probed stays `auto`."""
+    given = settings(recipe)
+    return _with(
+        recipe, {key: pick for key, pick in choices(recipe.method.preset, family).items() if given[key] == "auto"}
+    )
+
+
+def on_this_machine(schedule: Schedule) -> dict[str, Any]:
+    """Device, precision and threads as a schedule's `auto`s would be resolved now, whatever the schedule says itself.
+
+    Precision is that for the schedule's own device. Ask before `set_up_torch`, which changes the threads.
+    """
+    found = _machine(replace(schedule, device="auto", precision="auto", threads="auto"))
+    if schedule.device != "auto":
+        found |= _machine(replace(schedule, precision="auto", threads=1))
+    return {key: found[f"schedule.{key}"].value for key in ("device", "precision", "threads")}
+
+
 def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, dict[str, str]]:
     """The recipe with every choice made for this teacher on this machine, and the reasons.
 
@@ -117,14 +137,19 @@ def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, d
     decided = choices(recipe.method.preset, family)
     picks = {key: pick for key, pick in decided.items() if given[key] == "auto"}
     picks |= _machine(recipe.schedule)
-    method = {key: picks[f"method.{key}"].value for key in _METHOD_KEYS if f"method.{key}" in picks}
-    schedule = {key.partition(".")[2]: pick.value for key, pick in picks.items() if key.startswith("schedule.")}
-    done = replace(recipe, method=replace(recipe.method, **method), schedule=replace(recipe.schedule, **schedule))
+    done = _with(recipe, picks)
     targets = _targets(done, teacher)
     picks |= targets
     sizes = {key.partition(".")[2]: pick.value for key, pick in targets.items()}
     done = replace(done, targets=replace(done.targets, **sizes))
     return done, {**_preset_reasons(recipe, family), **{key: pick.reason for key, pick in picks.items()}}
+
+
+def _with(recipe: Recipe, picks: Mapping[str, Pick]) -> Recipe:
+    """The recipe with these values in its method and schedule."""
+    method = {key: picks[f"method.{key}"].value for key in _METHOD_KEYS if f"method.{key}" in picks}
+    schedule = {key.partition(".")[2]: pick.value for key, pick in picks.items() if key.startswith("schedule.")}
+    return replace(recipe, method=replace(recipe.method, **method), schedule=replace(recipe.schedule, **schedule))
 
 
 def choices(preset: str, family: Family) -> dict[str, Pick]:
@@ -203,11 +228,21 @@ def _machine(schedule: Schedule) -> dict[str, Pick]:
         here = ", ".join(name for name, there in present.items() if there)
         raise InputError(f"schedule.device is {device!r}, which this machine lacks.", hint=f"Here: {here}.")
     if schedule.precision == "auto":
-        found["schedule.precision"] = (
-            Pick("bfloat16", "Half the bits with float32's range, and the graphics card computes in them.")
-            if device == "cuda" and torch.cuda.is_bf16_supported()
-            else Pick("float32", "Exact, and the same every time.")
-        )
+        found["schedule.precision"] = _precision(device)
     if schedule.threads == "auto":
-        found["schedule.threads"] = Pick(torch.get_num_threads(), "All that torch takes on the machine.")
+        found["schedule.threads"] = Pick(usable_cores(torch.get_num_threads()), "As many as there are cores to use.")
     return found
+
+
+def _precision(device: str) -> Pick:
+    """What a device computes in: bfloat16 only where it is faster."""
+    import torch
+
+    if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return Pick("bfloat16", "Half the bits with float32's range, and the graphics card computes in them.")
+    if device == "cpu":
+        from core.precision import bfloat16_gain, bfloat16_pays
+
+        if bfloat16_pays():
+            return Pick("bfloat16", f"The processor multiplies {bfloat16_gain():.1f} times as fast in it, as measured.")
+    return Pick("float32", "Exact, and the same every time.")

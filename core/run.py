@@ -85,6 +85,11 @@ class RunFolder:
         return self.path / "results.json"
 
     @property
+    def estimate(self) -> Path:
+        """What was known of its time and memory before it ran; not there where that was nothing."""
+        return self.path / "estimate.json"
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"
@@ -149,6 +154,12 @@ class RunFolder:
             return dict(json.loads(self.results.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.") from None
+
+    def read_estimate(self) -> dict[str, Any]:
+        """estimate.json; empty where there is none."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return dict(json.loads(self.estimate.read_text(encoding="utf-8")))
+        return {}
 
     def read_stage(self, name: str) -> dict[str, Any]:
         """The report of a stage that is done; empty where there is none."""

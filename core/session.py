@@ -15,12 +15,16 @@ from typing import Any
 from core.analysis.preview import recipe_sizes
 from core.errors import InputError, Stopped
 from core.events import Done, Event, State
+from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
 from core.recipe import Recipe, absolute, parse, to_toml
 from core.run import RunContext, RunFolder, settle_folder
 from core.sealing import write_atomic
 from core.status import Status
+
+_NO_REASON_TO_FAIL = (OSError, LookupError, TypeError, ValueError, ArithmeticError)
+"""What an estimate may run into, with files of other versions: the run matters more."""
 
 
 def execute(
@@ -63,6 +67,9 @@ def execute(
             resolve(recipe, checked.family, checked.sizes)  # refuses a device that isn't here; brings torch
         folder.create(original, checked.needed_bytes)
         write_atomic(folder.recipe, to_toml(given).encode())
+        sizes = recipe_sizes(checked.config, given, given.targets.vocabulary_size)
+        with contextlib.suppress(*_NO_REASON_TO_FAIL):
+            write_estimate(folder.estimate, given, base, checked.config, sizes)
     with folder.locked():
         return _run(folder, recipe, checked, listen)
 
@@ -86,9 +93,10 @@ def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[
 def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) -> dict[str, Any]:
     with heeding(ctx):
         from core.pipeline import run
-        from core.resolve import explained, set_up_torch
+        from core.resolve import explained, on_this_machine, set_up_torch
         from core.workspace import Workspace
 
+        auto = on_this_machine(recipe.schedule)  # before the recipe's own number of threads is set
         resolved, reasons = explained(recipe, checked.family, checked.sizes)
     # Resuming must find the very same choices, whatever the machine would choose by then, and their reasons with them.
     if resolved != recipe:
@@ -101,7 +109,19 @@ def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) 
     ctx.resume_at(*_last_mark(work))
     hold(ctx)
     set_up_torch(recipe.schedule)
-    return run(work)
+    results = run(work)
+    with contextlib.suppress(*_NO_REASON_TO_FAIL):
+        _learn(work, auto)
+    return results
+
+
+def _learn(work: Any, auto: dict[str, Any]) -> None:
+    """Keep how fast a finished run went, for later estimates."""
+    reports = {name: work.report(name) for name in work.stages}
+    recipe, config = work.recipe, work.teacher.config
+    # A vocabulary that covers a share of the text, or that the text can't fill, is as large as it turned out.
+    kept = len(reports["vocabulary"]["kept"]) if "vocabulary" in reports else recipe.targets.vocabulary_size
+    learn_from_run(recipe, config, recipe_sizes(config, recipe, kept), reports, auto)
 
 
 def _last_mark(work: Any) -> tuple[int, float]:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
+from core.analysis.size import EVALUATE
 from core.events import Event, Loss, Message, Progress, Score, Size, Stage
 from core.tables import text_table
-from core.wording import MISSING, clean, duration, mean_sd, megabytes, metric, number, parameters, stage
+from core.wording import MISSING, clean, duration, forecast, mean_sd, megabytes, metric, number, parameters, stage
 
 _LINE_SECONDS = 5.0
 _BAR_SECONDS = 0.1
@@ -222,6 +223,27 @@ def summary(results: Mapping[str, Any]) -> str:
         label = f"{name} ({metric(task['metric'])})"
         rows.append((label, mean_sd(task["teacher"]), mean_sd(task["student"]), _difference(-task["drop"], 0.0, 1)))
     return text_table(("", "teacher", "student", "change"), rows)
+
+
+def estimate_text(found: Mapping[str, Any], *, exact: bool) -> str:
+    """Sizes before a run as a table, and how long it takes, from the content of `estimate --json`.
+
+    `exact`: there is nothing to measure that would say its time better.
+    """
+
+    def row(name: str, count: int) -> tuple[str, ...]:
+        change = "" if count == teacher else f"-{100 * (1 - count / teacher):.1f} %"
+        return name, parameters(count), megabytes(4 * count / 1e6), change
+
+    teacher = found["teacher"]["parameters"]
+    cuts = [entry for entry in found["stages"] if entry["name"] != EVALUATE]
+    rows = [row("Teacher", teacher), *(row(stage(entry["name"]), entry["parameters"]) for entry in cuts)]
+    table = text_table(("", "parameters", "size", "change"), [*rows, row("Student", found["student"]["parameters"])])
+    if "seconds" not in found:
+        return table if exact else f"{table}\n\nHow long a run takes here isn't known yet: --measure tries a few steps."
+    words = forecast(found["seconds"], found["memory_megabytes"])
+    hint = "" if exact else " Measured with other settings: --measure tries these."
+    return f"{table}\n\n{words}.{hint}"
 
 
 def _difference(value: float | None, reference: float | None, digits: int) -> str:

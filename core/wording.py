@@ -8,6 +8,7 @@ from typing import Any
 
 MISSING = "–"
 _PLUS_MINUS = "±"
+_UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 # Marks that turn the direction of the text that follows: a name could rearrange the line that it stands in.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # No letters and no joiners: those belong into words of many scripts.
@@ -55,6 +56,28 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def span(low: float, mid: float, high: float) -> str:
+    """A time that isn't known exactly, in the unit that suits it: 40 minutes (30 to 55)."""
+    unit, size = next(((unit, size) for unit, size in _UNITS if mid >= 1.5 * size), _UNITS[-1])
+    few, middle, many = (_rounded(value / size) for value in (low, mid, high))
+    return f"{middle} {unit} ({few} to {many})"
+
+
+def _rounded(value: float) -> str:
+    """Two digits or whole; no more is known."""
+    return f"{value:,.0f}" if value >= 9.5 else f"{value:.1f}".removesuffix(".0")
+
+
+def memory(megabytes: float) -> str:
+    """Working memory: 850 MB, 3.2 GB."""
+    return f"{megabytes / 1000:,.1f} GB" if megabytes >= 999.5 else f"{megabytes:,.0f} MB"
+
+
+def forecast(seconds: Mapping[str, float], memory_megabytes: Mapping[str, float]) -> str:
+    """What a run will take: About 40 minutes (30 to 55), 3.2 GB of memory on this machine."""
+    return f"About {span(**seconds)}, {memory(memory_megabytes['mid'])} of memory on this machine"
 
 
 def mean_sd(score: Mapping[str, Any]) -> str:

@@ -39,6 +39,8 @@ from core.tasks.examples import TaskData
 _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
 _OPERATIONS_ELSEWHERE = 2e13
+_BFLOAT16 = 2
+"""So many times the operations take as long in bfloat16, where it is chosen."""
 _MOST_TOKENS = 8192
 _TYPICAL_LENGTH = 128
 """Tokens of a text, where only an order of magnitude is wanted."""
@@ -237,22 +239,28 @@ def text_data(
     )
     # Adaptation asks without a teacher, and so does all that only measures: the usual share is theirs.
     share = float(recipe.method.masked_share) if teacher is not None else MASKED_SHARE
-    micro = micro_tokens(lm, recipe.schedule.device, teacher, share)
+    schedule = recipe.schedule
+    micro = micro_tokens(lm, schedule.device, teacher, share, bfloat16=schedule.precision == "bfloat16")
     return TextData(train, validation, tokenizer, recipe.seed, micro, share)
 
 
 def micro_tokens(
-    lm: LanguageModel, device: str, teacher: LanguageModel | None = None, share: float = MASKED_SHARE
+    lm: LanguageModel,
+    device: str,
+    teacher: LanguageModel | None = None,
+    share: float = MASKED_SHARE,
+    *,
+    bfloat16: bool = False,
 ) -> int:
-    """Largest padded size of a micro-batch: by operations, from sizes alone, so that it is the same everywhere.
+    """Largest padded size of a micro-batch: by operations and memory, on the CPU from sizes alone.
 
-    `share` is that of the tokens which are masked.
+    So it is the same on every machine without a graphics card. `share` is that of the tokens which are masked.
     """
     text = Reading(tokens=1, squares=_TYPICAL_LENGTH, places=share, transformed=1)
     operations = 2 * training(lm.family, lm.sizes, text)
     if teacher is not None:
         operations += 2 * forward(teacher.family, teacher.sizes, text)
-    budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE)
+    budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE) * (_BFLOAT16 if bfloat16 else 1)
     memory = _ACTIVATIONS if device != "cuda" else torch.cuda.mem_get_info()[1] // 3
     return int(max(256, min(_MOST_TOKENS, budget / operations, memory / _activations(lm.sizes))))
 

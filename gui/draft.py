@@ -35,7 +35,7 @@ from gui.draft_content import (
     without_empty,
 )
 from gui.draft_keeper import DraftKeeper
-from gui.draft_teacher import DraftTeacher
+from gui.draft_teacher import DraftTeacher, Forecast
 from gui.settings import SettingsFile
 from gui.targets import AXES, nearest, steps, suggest
 
@@ -277,6 +277,12 @@ class Draft(QObject):
     def estimate(self) -> Estimate | None:
         """The sizes that the recipe gives; None while the teacher's aren't known or the targets don't fit."""
         return self._measure()[0]
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What tells the run's time and memory, to be called off the window's thread; None where `estimate` is."""
+        recipe, estimate = self.recipe(), self.estimate
+        return self._teacher.forecast(recipe, self.base, estimate) if recipe and estimate else None
 
     @property
     def cost(self) -> tuple[float, float] | None:

@@ -10,14 +10,19 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from core.analysis.duration import Prediction
 from core.analysis.preview import recipe_sizes
 from core.analysis.size import Estimate
 from core.errors import Fault, InputError
 from core.families import Sizes, family_of
+from core.known_speed import distils, known_prediction
 from core.recipe import Recipe
 from core.resolve import Pick, choices
 from core.teachers import config_here, known_teacher
 from gui.lookup import Lookup
+
+Forecast = partial[tuple[bool, Prediction | None]]
+"""Whether a run distils at all, and how long it takes where that is known."""
 
 
 class DraftTeacher(QObject):
@@ -66,6 +71,10 @@ class DraftTeacher(QObject):
         """
         return None if self._config is None else recipe_sizes(self._config, recipe, vocabulary)
 
+    def forecast(self, recipe: Recipe, base: Path, sizes: Estimate) -> Forecast | None:
+        """What tells a run's time and memory; None while the teacher's sizes aren't known."""
+        return None if self._config is None else partial(_forecast, recipe, base, self._config, sizes)
+
     def choices(self, recipe: Recipe) -> Mapping[str, Pick]:
         """What "auto" becomes in a recipe for this teacher; nothing while its sizes aren't known."""
         if self._config is None or self.sizes is None:
@@ -112,6 +121,10 @@ class DraftTeacher(QObject):
 
     def _refuse(self, error: InputError) -> None:
         self._config, self.faults = None, tuple(fault.about("teacher.model") for fault in error.faults)
+
+
+def _forecast(recipe: Recipe, base: Path, config: Mapping[str, Any], sizes: Estimate) -> tuple[bool, Prediction | None]:
+    return distils(recipe, config, sizes), known_prediction(recipe, base, config, sizes)
 
 
 def _find_config(model: str, base: Path) -> Mapping[str, Any] | InputError | None:

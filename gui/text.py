@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
 
+from core.analysis.duration import Interval
+
 MISSING = "–"
 
 _STAGES = {
@@ -131,6 +133,31 @@ def roughly(seconds: float | None) -> str:
     if seconds < 55 * 60:
         return QCoreApplication.translate("Durations", "about {} min").format(max(1, round(seconds / 60)))
     return QCoreApplication.translate("Durations", "about {} h").format(number(seconds / 3600))
+
+
+_SPANS = (
+    (86400, QT_TRANSLATE_NOOP("Durations", "{} days ({} to {})")),
+    (3600, QT_TRANSLATE_NOOP("Durations", "{} hours ({} to {})")),
+    (60, QT_TRANSLATE_NOOP("Durations", "{} minutes ({} to {})")),
+    (1, QT_TRANSLATE_NOOP("Durations", "{} seconds ({} to {})")),
+)
+
+
+def span(seconds: Interval) -> str:
+    """A time that isn't known exactly, in the unit that suits it: 40 minutes (30 to 55)."""
+    size, words = next((entry for entry in _SPANS if seconds.mid >= 1.5 * entry[0]), _SPANS[-1])
+    middle, low, high = (value / size for value in (seconds.mid, seconds.low, seconds.high))
+    return QCoreApplication.translate("Durations", words).format(*map(_two_digits, (middle, low, high)))
+
+
+def _two_digits(value: float) -> str:
+    """Two digits or whole; no more is known."""
+    return number(value, 1 if value < 9.5 and round(value, 1) % 1 else 0)
+
+
+def memory(size: float) -> str:
+    """Working memory, from bytes: 850 MB, 3.2 GB."""
+    return f"{number(size / 1e9)} GB" if size >= 999.5e6 else f"{number(size / 1e6, 0)} MB"
 
 
 def score(found: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ def test_no_module_of_core_imports_qt() -> None:
     "module",
     [
         *("recipe", "events", "run", "families", "sealing", "analysis.size", "analysis.preview", "cli", "teachers"),
-        *("jobs", "languages", "pretraining", "known_data", "resolve"),
+        *("jobs", "languages", "pretraining", "known_data", "resolve", "known_speed", "calibration", "glance"),
     ],
 )
 def test_what_the_window_needs_is_free_of_torch(module: str) -> None:

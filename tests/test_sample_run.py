@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import cli
+from resources import sample
 
 
 def test_the_whole_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,5 +27,9 @@ def test_the_tiny_sample_ends_with_its_folder(tmp_path: Path, capsys: pytest.Cap
     assert cli.main(["sample", "--tiny", "--out", str(folder)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(folder)
     assert (folder / "student" / "model.safetensors").is_file()
+    # What it showed of the machine serves the next estimate of it.
+    assert cli.main(["estimate", str(Path(sample.__file__).parent / "recipe-tiny.toml")]) == 0
+    told = capsys.readouterr().out
+    assert "About" in told and "--measure" not in told
     assert cli.main(["sample", "--tiny", "--out", str(folder)]) == 2
     assert "is not empty" in capsys.readouterr().err

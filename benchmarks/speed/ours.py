@@ -100,7 +100,7 @@ class Ours:
 
     def _steps(self, texts: Sequence[Ids], times: int) -> Steps:
         student, share = self.pair.student, self.variant.masked_share
-        micro = micro_tokens(student, "cpu", self.pair.teacher, share)
+        micro = micro_tokens(student, "cpu", self.pair.teacher, share, bfloat16=self.bfloat16)
         cut = cast(Any, Cut(texts, times))
         return Steps(TextData(cut, cut, student.tokenizer, self.seed, micro, share), STAGE, BATCH_TOKENS)
 

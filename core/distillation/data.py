@@ -11,7 +11,7 @@ from core.corpus.batches import MASKED_SHARE, MaskedBatch, Masker, StepPlan, bun
 from core.corpus.cache import TokenCache
 from core.seeds import derive
 
-MASK_VARIANTS = 8
+MASK_VARIANTS = 4
 """Ways in which a text is masked while a student learns from a teacher, whose answers to each are needed once."""
 _BUNDLES = 4
 """Bundles of texts of like lengths that a step is made of, at least."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from core import recipe as recipes
+from core.analysis.duration import Interval
 from core.errors import InputError
 from core.export.figures import figures
 from core.export.style import STYLE
@@ -62,7 +63,7 @@ def _page(recipe: Recipe, reasons: Mapping[str, str], results: Mapping[str, Any]
         parts += [_facts(results), _comparison(results), _tasks(results)]
     parts += [_plots(folder, results)]
     if results is not None:
-        parts += [_stages(results), _throughput(results)]
+        parts += [_stages(results), _throughput(results, folder.read_estimate())]
     parts += [_vocabulary(folder.read_stage("vocabulary"))]
     parts += [_settings(recipe, reasons), _making(recipe)]
     return (
@@ -193,14 +194,41 @@ def _vocabulary(found: Mapping[str, Any]) -> str:
     return f"<h2>Vocabulary</h2><p>{_text(words)}</p>{_table(('Held-out text', 'Before', 'After'), rows)}{broken}"
 
 
-def _throughput(results: Mapping[str, Any]) -> str:
+def _throughput(results: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
     found = results.get("throughput") or {}
     rows = []
     if found.get("real_tokens_per_second"):
         rows.append(("Distillation, non-padding tokens a second", number(found["real_tokens_per_second"], 0)))
     if found.get("peak_memory_megabytes"):
         rows.append(("Peak memory", megabytes(found["peak_memory_megabytes"])))
-    return f"<h2>Speed</h2>{_table(('', ''), rows)}" if rows else ""
+    foretold = _foretold(results, estimate)
+    return f"<h2>Speed</h2>{_table(('', ''), rows) if rows else ''}{foretold}" if rows or foretold else ""
+
+
+def _foretold(results: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
+    """What was estimated before the run, beside what it took; nothing where nothing was known."""
+    try:
+        seconds, memory = (_interval(estimate[key]) for key in ("stages", "memory_megabytes"))
+        took = sum(entry["seconds"] for entry in results["stages"])
+        peak = results["throughput"]["peak_memory_megabytes"]
+        rows = [
+            _held_against("Time of the stages", seconds, took, duration),
+            _held_against("Peak memory", memory, peak, megabytes),
+        ]
+    except (LookupError, TypeError, ValueError):  # none, or not as it was written
+        return ""
+    note = "Estimated before the run, from what was measured on this machine until then. Pauses don't count."
+    head = ("", "Estimated", "From", "To", "It took", "Within")
+    return f'{_table(head, rows)}<p class="grey">{_text(note)}</p>'
+
+
+def _interval(given: Mapping[str, Any]) -> Interval:
+    return Interval(*(float(given[name]) for name in ("low", "mid", "high")))
+
+
+def _held_against(name: str, known: Interval, truth: float, words: Callable[[float], str]) -> tuple[str, ...]:
+    verdict = "yes" if known.holds(truth) else "no, less" if truth < known.low else "no, more"
+    return name, words(known.mid), words(known.low), words(known.high), words(truth), verdict
 
 
 def _settings(recipe: Recipe, reasons: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from core.analysis.size import Estimate
 from core.families import Sizes
 from gui.draft import Draft
 from gui.pages.setup.section import Section
+from gui.pages.setup.time_row import TimeRow
 from gui.pages.setup.vocabulary import VocabularyView
 from gui.settings import SettingsFile
 from gui.targets import AXES, paper_widths, steps, whole_head_widths
@@ -89,6 +90,8 @@ class TargetSection(Section):
         self.body.addLayout(row)
         self.bar = SizeBar(self)
         self.body.addWidget(self.bar)
+        self.time = TimeRow(draft, self)
+        self.body.addWidget(self.time)
         self.vocabulary = VocabularyView(draft, settings, self)
         self.vocabulary.size_asked.connect(partial(self._on_moved, "vocabulary_size"))
         self.vocabulary.stepped.connect(self.sliders["vocabulary_size"].step)
@@ -103,6 +106,7 @@ class TargetSection(Section):
 
     def end(self) -> None:
         """End what is under way."""
+        self.time.end()
         self.vocabulary.end()
 
     def refresh(self) -> None:
@@ -137,6 +141,7 @@ class TargetSection(Section):
             else:
                 self.set_summary(self.tr("Move the sliders and see what comes of it."))
         self._show_estimate(self.draft.estimate)
+        self.time.refresh()
         self.vocabulary.refresh()
         self._show_mark()
 
