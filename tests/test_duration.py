@@ -162,9 +162,9 @@ def test_a_teacher_is_asked_once_for_what_comes_again() -> None:
         found = parts(recipe, family, sizes, PROFILE, texts)
         return sum(part.teacher for part in found if part.name == "distillation")
 
-    # Ten steps an epoch and eight ways to mask: with 80 steps and more, the teacher has said all that it will.
-    assert asked(40) == pytest.approx(asked(4000), rel=0.05)
-    assert asked(20) == pytest.approx(asked(40) / 2, rel=0.05)
+    # Ten steps an epoch and four ways to mask: with 40 steps and more, the teacher has said all that it will.
+    assert asked(20) == pytest.approx(asked(4000), rel=0.05)
+    assert asked(10) == pytest.approx(asked(20) / 2, rel=0.05)
 
 
 # -- what is foretold ------------------------------------------------------------------------------------------------
