@@ -1,8 +1,8 @@
-"""How long the window takes to show: from the start of the process to its first paint.
+"""How long a start takes: until a command that computes nothing ends, and until the window's first paint.
 
     python -m benchmarks.startup [--repeat 7]
 
-The first start, which may have to fetch the libraries from disk, is told apart.
+The first start of each, which may have to fetch the libraries from disk, is told apart.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
+
+import resources
 
 _CHILD = """
 import sys, pathlib
@@ -42,7 +46,13 @@ app.exec()
 """
 
 
-def _seconds(scratch: str) -> float:
+def _command(*arguments: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "gui.entry", *arguments], capture_output=True, check=True)
+    return time.perf_counter() - start
+
+
+def _window(scratch: str) -> float:
     start = time.perf_counter()
     child = subprocess.Popen([sys.executable, "-c", _CHILD, scratch], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -55,14 +65,21 @@ def _seconds(scratch: str) -> float:
 
 
 def main() -> None:
-    """Run the benchmark and print its numbers as JSON."""
+    """Run the benchmark and print its numbers as JSON, a line a start."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=7)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        first, *warm = [_seconds(scratch) for _ in range(options.repeat + 1)]
-    found = {"first_s": first, "warm_s": {"least": min(warm), "median": statistics.median(warm), "most": max(warm)}}
-    print(json.dumps(found))
+    sample = str(Path(resources.__file__).parent / "sample" / "recipe.toml")
+    starts: dict[str, Callable[[str], float]] = {
+        "monoglot --help": lambda _: _command("--help"),
+        "monoglot estimate": lambda _: _command("estimate", sample),
+        "window": _window,
+    }
+    for name, seconds in starts.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            first, *warm = [seconds(scratch) for _ in range(options.repeat + 1)]
+        spread = {"least": min(warm), "median": statistics.median(warm), "most": max(warm)}
+        print(json.dumps({"start": name, "first_s": first, "warm_s": spread}))
 
 
 if __name__ == "__main__":
