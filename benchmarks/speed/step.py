@@ -32,6 +32,6 @@ def run(options: argparse.Namespace) -> int:
     for side in options.sides or SIDES:
         print(f"{side} …", file=sys.stderr, flush=True)
         found["sides"][side] = ask("benchmarks.speed.sides", {**task, "side": side})
-    keep(found, options.out)
+        keep(found, options.out)  # each, as the next may need more memory than there is
     print(step_table([found]))
     return 0
