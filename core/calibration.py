@@ -245,7 +245,8 @@ def _micro_batches(
     from core.workspace import micro_tokens
 
     share = float(recipe.method.masked_share)
-    micro = micro_tokens(student, recipe.schedule.device, teacher, share)
+    rough = recipe.schedule.precision == "bfloat16"
+    micro = micro_tokens(student, recipe.schedule.device, teacher, share, bfloat16=rough)
     rng = random.Random(recipe.seed)
     wanted = (_MOST + 1) * max(micro, recipe.schedule.batch_tokens)
     lengths = [min(length, student.max_length) for length in text.lengths]
