@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MISSING = "–"
@@ -91,6 +91,12 @@ def seeds(score: Mapping[str, Any]) -> str:
     """Over how many seeds a score is: 3 seeds."""
     count = len(score.get("runs", []))
     return f"{count} seed{'' if count == 1 else 's'}"
+
+
+def listing(names: Sequence[str]) -> str:
+    """Names in a row: a, b and c."""
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}
