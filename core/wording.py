@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MISSING = "–"
@@ -93,12 +93,35 @@ def seeds(score: Mapping[str, Any]) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
 
+def interval(ends: Sequence[float] | None, digits: int = 1) -> str:
+    """From where to where a number may be: 79.1 to 84.2; a dash where that isn't known."""
+    return MISSING if not ends else f"{number(ends[0], digits)} to {number(ends[1], digits)}"
+
+
+def p_value(p: float) -> str:
+    """The probability of a difference as large by chance alone: p = 0.012."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}
 
 
 def metric(name: str) -> str:
     """A metric's name for people."""
     return METRICS.get(name, name)
+
+
+TASKS = {
+    "topic": "topic classification",
+    "sentiment": "sentiment analysis",
+    "ner": "named entities",
+    "pos": "parts of speech",
+}
+
+
+def task_kind(name: str) -> str:
+    """A kind of task as people call it."""
+    return TASKS.get(name, name)
 
 
 STAGES = {
