@@ -49,6 +49,25 @@ def known_tasks(code: str) -> list[KnownData]:
     return sorted((data for data in _known(code) if data.kind != CORPUS), key=lambda data: kinds.index(data.kind))
 
 
+def licence_of(source: str) -> str | None:
+    """The licence of a hub set, as its page has it ("unknown" where that says nothing); None where it isn't known here.
+
+    Args:
+        source: "hub:NAME" or "hub:NAME:CONFIGURATION…" of a recipe; names are told apart as the hub does, by letters
+            alone and not by their case.
+    """
+    named = _parts(source)
+    everything = (data for by_language in _by_language() for listed in by_language.values() for data in listed)
+    of_name = [data for data in everything if _parts(data.source)[:1] == named[:1]]
+    # Some sets have a licence for each configuration.
+    of_configuration = [data for data in of_name if _parts(data.source)[:2] == named[:2]]
+    return next((data.licence for data in [*of_configuration, *of_name]), None)
+
+
+def _parts(source: str) -> list[str]:
+    return source.removeprefix("hub:").casefold().split(":")
+
+
 def _known(code: str) -> list[KnownData]:
     macro = macrolanguages()
     members = [member for member in sorted(macro) if macro[member] == code]

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import math
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -33,6 +34,21 @@ def usable_cores(most: int) -> int:
             quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
             allowed.append(math.ceil(int(quota) / int(period)))  # "max" is no number: no limit
     return max(1, min(allowed))
+
+
+def machine_name(device: str) -> str:
+    """What computes, in a few words: the system, the processor's kind, the cores, and a graphics card's name.
+
+    Args:
+        device: "cpu", "cuda" or "mps".
+    """
+    cores = usable_cores(os.cpu_count() or 1)
+    words = f"{platform.system()} on {platform.machine()}, {cores} core{'' if cores == 1 else 's'}"
+    if device != "cuda":
+        return words
+    import torch
+
+    return f"{words}, {torch.cuda.get_device_name()}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

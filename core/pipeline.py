@@ -16,6 +16,7 @@ from core.export.card import model_card
 from core.export.report import write_report
 from core.languages import check_language
 from core.models import LanguageModel, load, save
+from core.origin import origin
 from core.sealing import replace_folder, write_atomic, write_json
 from core.stages import STAGES, check_vocabulary_target, validation_loss
 from core.workspace import Workspace, micro_tokens
@@ -35,7 +36,7 @@ def run(work: Workspace) -> dict[str, Any]:
         if not (work.finished(work.stages[0]) or work.checkpointed(work.stages[0])):
             # What a hub set holds shows only when it is read: before anything is trained on.
             work.ctx.begin(work.stages[0])
-            work.tasks, work.corpus  # noqa: B018 (reading is the point)
+            write_json(work.folder.origin, origin(work.tasks, work.corpus, work.ctx))
             _report_size(work, "teacher", lm)
         for name in work.stages:
             if name == EVALUATE:

@@ -7,14 +7,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from core import recipe as recipes
 from core.errors import InputError, Stopped
-from core.events import Event, Message, Progress, State, from_record, to_record
+from core.event_log import EventLog
+from core.events import Event, Message, Progress, State, from_record
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
@@ -90,6 +91,11 @@ class RunFolder:
         return self.path / "estimate.json"
 
     @property
+    def origin(self) -> Path:
+        """What was read, in numbers."""
+        return self.path / "origin.json"
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"
@@ -157,16 +163,23 @@ class RunFolder:
 
     def read_estimate(self) -> dict[str, Any]:
         """estimate.json; empty where there is none."""
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return dict(json.loads(self.estimate.read_text(encoding="utf-8")))
-        return {}
+        return _read_mapping(self.estimate)
+
+    def read_origin(self) -> dict[str, Any]:
+        """origin.json; empty where there is none."""
+        return _read_mapping(self.origin)
 
     def read_stage(self, name: str) -> dict[str, Any]:
         """The report of a stage that is done; empty where there is none."""
-        for path in sorted(self.stages.glob(f"[0-9][0-9]-{name}/report.json")):
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                return dict(json.loads(path.read_text(encoding="utf-8")))
-        return {}
+        return self._read_stage_file(name, "report.json")
+
+    def read_task_details(self) -> dict[str, Any]:
+        """By task, its scores by label, confusions and examples: the evaluation's tasks.json; empty without one."""
+        return self._read_stage_file("evaluate", "tasks.json")
+
+    def _read_stage_file(self, stage: str, name: str) -> dict[str, Any]:
+        found = (_read_mapping(path) for path in sorted(self.stages.glob(f"[0-9][0-9]-{stage}/{name}")))
+        return next((content for content in found if content), {})
 
     def read_events(self, holding: bytes = b"") -> Iterator[tuple[float, Event]]:
         """Every whole event so far with its time, in seconds of work; of lines that hold these bytes only."""
@@ -222,6 +235,13 @@ class RunFolder:
             file.close()
 
 
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """A file's JSON object; empty where there is none, or it is broken."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return {}
+
+
 def _lock_soon(file: IO[bytes]) -> bool:
     """Lock, though somebody may be looking just now whether the run is running (see `RunFolder.running`)."""
     for _ in range(_LOCK_TRIES):
@@ -237,35 +257,6 @@ def _try_lock(file: IO[bytes]) -> bool:
         return try_lock(file)
     except OSError:
         return False
-
-
-class EventLog:
-    """Appends to events.jsonl and cuts it back to a known point."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
-
-    def append(self, event: Event, t: float) -> None:
-        """Write one line."""
-        self._file.write(_line(to_record(event, t)))
-
-    def flush(self) -> int:
-        """Make sure everything is on disk; returns the log's length in bytes."""
-        os.fsync(self._file.fileno())
-        return self._file.seek(0, os.SEEK_END)
-
-    def cut(self, length: int) -> None:
-        """Forget every event after the first `length` bytes."""
-        self._file.truncate(length)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
-    return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
 class RunContext:

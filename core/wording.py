@@ -27,6 +27,12 @@ def last_name(source: str) -> str:
     return source.replace("\\", "/").rstrip("/").rpartition("/")[2] if local else source
 
 
+def listing(names: Sequence[str]) -> str:
+    """Names in a row: a, b and c."""
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
+
+
 def parameters(count: float) -> str:
     """A number of parameters: 22.8 M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -93,10 +99,14 @@ def seeds(score: Mapping[str, Any]) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
 
-def listing(names: Sequence[str]) -> str:
-    """Names in a row: a, b and c."""
-    *some, last = names
-    return f"{', '.join(some)} and {last}" if some else last
+def interval(ends: Sequence[float] | None, digits: int = 1) -> str:
+    """From where to where a number may be: 79.1 to 84.2; a dash where that isn't known."""
+    return MISSING if not ends else f"{number(ends[0], digits)} to {number(ends[1], digits)}"
+
+
+def p_value(p: float) -> str:
+    """The probability of a difference as large by chance alone: p = 0.012."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}
@@ -105,6 +115,19 @@ METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}
 def metric(name: str) -> str:
     """A metric's name for people."""
     return METRICS.get(name, name)
+
+
+TASKS = {
+    "topic": "topic classification",
+    "sentiment": "sentiment analysis",
+    "ner": "named entities",
+    "pos": "parts of speech",
+}
+
+
+def task_kind(name: str) -> str:
+    """A kind of task as people call it."""
+    return TASKS.get(name, name)
 
 
 STAGES = {

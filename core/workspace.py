@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,9 +26,10 @@ from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks
 from core.errors import InputError
 from core.events import Event
+from core.export.versions import versions
 from core.families import Sizes
 from core.live import LiveScores
-from core.machine import peak_memory
+from core.machine import machine_name, peak_memory
 from core.models import LanguageModel, load, save
 from core.preflight import Checked
 from core.recipe import Recipe
@@ -122,7 +124,7 @@ class Workspace:
         """Put a stage's report, model and further files on disk, as a whole, and drop the checkpoint."""
 
         def fill(folder: Path) -> None:
-            write_json(folder / "report.json", {**report, "mark": self.ctx.mark()})
+            write_json(folder / "report.json", {**report, "made_with": self._made_with(), "mark": self.ctx.mark()})
             for file, text in (files or {}).items():
                 (folder / file).write_text(text, encoding="utf-8", newline="\n")
             if lm is not None:
@@ -133,6 +135,11 @@ class Workspace:
         shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
         shutil.rmtree(self._answers_folder, ignore_errors=True)  # the next stage asks other questions
         self._memory = None
+
+    def _made_with(self) -> dict[str, Any]:
+        """On what, with which versions and when: may differ from stage to stage of a run that was resumed."""
+        ended = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+        return {"versions": versions(), "machine": machine_name(self.recipe.schedule.device), "ended": ended}
 
     def model_after(self, names: Sequence[str]) -> LanguageModel:
         """The model that the last of these stages left, or the teacher where none of them is part of this run."""

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.event_log import EventLog
 from core.events import Event, Loss, Message, Score, Size, Stage
 from core.recipe import Recipe, parse, to_toml
-from core.run import EventLog, RunFolder
+from core.run import RunFolder
 
 RECIPE = """
 name = "maltese-small"

@@ -16,8 +16,9 @@ from window_driver import PATIENCE
 
 import resources
 from core.errors import Fault, InputError
+from core.event_log import EventLog
 from core.events import Message, to_record
-from core.run import EventLog, RunFolder
+from core.run import RunFolder
 from gui import jobs, text
 from gui.controller import RunController, RunState
 from gui.jobs import Job

@@ -13,8 +13,9 @@ import pytest
 
 from core import run as runs
 from core.errors import InputError, Stopped
+from core.event_log import EventLog
 from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage, from_record, to_record
-from core.run import EventLog, RunContext, RunFolder, settle_folder
+from core.run import RunContext, RunFolder, settle_folder
 from core.sealing import replace_folder, sealed
 
 EVENTS: tuple[Event, ...] = (

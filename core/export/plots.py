@@ -13,6 +13,9 @@ WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 112, 28, 44
 _MOST_POINTS = 400
 _LABEL_HEIGHT = 15
+_NAMES, _VALUES, _DOT_ROW = 170, 130, 48
+"""Of a plot of dots: room for names at the left and for values at the right, and the height of a row."""
+_LABEL_LETTERS = 24
 
 Point = tuple[float, float]
 
@@ -40,6 +43,43 @@ class Band:
     end: float
 
 
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A measured value; `colour` is a CSS variable's name."""
+
+    label: str
+    value: float
+    colour: str
+    low: float | None = None
+    high: float | None = None
+    """The ends of its interval, where one is known."""
+    hollow: bool = False
+    """Told apart by more than its colour."""
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """From where to where it is drawn."""
+        known = (end for end in (self.low, self.value, self.high) if end is not None and math.isfinite(end))
+        first, *others = sorted(known)
+        return first, others[-1] if others else first
+
+    @property
+    def words(self) -> str:
+        """The value, and the interval in brackets."""
+        low, high = self.ends
+        return f"{self.value:.1f}" + (f" [{low:.1f}, {high:.1f}]" if low < high else "")
+
+
+@dataclass(frozen=True, slots=True)
+class DotRow:
+    """Values of one thing, under each other."""
+
+    label: str
+    note: str
+    """What they are of, in small type under the label."""
+    dots: Sequence[Dot]
+
+
 def line_plot(title: str, x_label: str, y_label: str, lines: Sequence[Line], bands: Sequence[Band] = ()) -> str:
     """A plot of lines, each labelled at its end; a point that is no finite number breaks its line.
 
@@ -59,9 +99,11 @@ def line_plot(title: str, x_label: str, y_label: str, lines: Sequence[Line], ban
     y = _Axis(low, high, HEIGHT - _BOTTOM, _TOP)
     parts = [*_bands(bands, x), *_grid(x, y, x_label, y_label)]
     parts += [_path(line, x, y) for line in lines]
-    ends = [(line, _last_finite(line.points)) for line in lines if line.labelled]
-    parts += _end_labels([(line.label, line.colour, y(end[1])) for line, end in ends if end is not None])
-    return _svg(title, parts)
+    labelled = [(line, _last_finite(line.points)) for line in lines if line.labelled]
+    ends = [(line, end) for line, end in labelled if end is not None]
+    parts += _end_labels([(line.label, line.colour, y(end[1])) for line, end in ends])
+    told = (f"{line.label} ends at {end[1]:.4g} ({x_label}: {end[0]:,.0f})" for line, end in ends)
+    return _svg(title, parts, description=f"{y_label}: {', '.join(told)}")
 
 
 def stacked_bars(
@@ -101,7 +143,59 @@ def stacked_bars(
         top = _TOP + 6 + index * 20
         out.append(f'<rect x="{WIDTH - _RIGHT + 8}" y="{top}" width="11" height="11" fill="var({colour})"/>')
         out.append(_text(WIDTH - _RIGHT + 24, top + 10, name))
-    return _svg(title, out)
+    told = (f"{label} {sum(parts.values()):,.0f}" for label, parts in bars.items())
+    return _svg(title, out, description=f"{y_label}: {', '.join(told)}")
+
+
+def dot_plot(title: str, x_label: str, rows: Sequence[DotRow]) -> str:
+    """Values side by side, each a dot with its interval as a line through it.
+
+    Returns:
+        An <svg> element; empty text where no dot has a finite value.
+    """
+    drawn = [dot for row in rows for dot in row.dots if math.isfinite(dot.value)]
+    if not drawn:
+        return ""
+    x = _Axis(*_widened(min(dot.ends[0] for dot in drawn), max(dot.ends[1] for dot in drawn)), _NAMES, WIDTH - _VALUES)
+    height = _TOP + _BOTTOM + _DOT_ROW * len(rows)
+    parts = []
+    for tick in x.ticks():
+        parts.append(f'<path class="grid" d="M{x(tick):.1f} {_TOP} V{height - _BOTTOM}"/>')
+        parts.append(_text(x(tick), height - _BOTTOM + 16, si(tick), anchor="middle", css="small"))
+    parts.append(_text((_NAMES + WIDTH - _VALUES) / 2, height - 8, x_label, anchor="middle", css="small"))
+    for place, dot in enumerate({dot.label: dot for dot in drawn}.values()):
+        left = _NAMES + 8 + 90 * place
+        parts.append(_dot(left, _TOP - 14, dot) + _text(left + 10, _TOP - 10, dot.label))
+    told = []
+    for index, row in enumerate(rows):
+        middle, dots = _TOP + _DOT_ROW * (index + 0.5), [dot for dot in row.dots if math.isfinite(dot.value)]
+        parts += [_text(8, middle - 2, _short(row.label)), _text(8, middle + 13, row.note, css="small")]
+        for place, dot in enumerate(dots):
+            parts += _measured(x, middle + 16 * (place - (len(dots) - 1) / 2), dot)
+        told.append(f"{row.label}: " + ", ".join(f"{dot.label} {dot.words}" for dot in dots))
+    return _svg(title, parts, height=height, description="; ".join(told))
+
+
+def _measured(x: _Axis, y: float, dot: Dot) -> Iterable[str]:
+    low, high = dot.ends
+    if low < high:
+        yield f'<path class="line" d="M{x(low):.1f} {y:.1f} H{x(high):.1f}" stroke="var({dot.colour})"/>'
+    yield _dot(x(dot.value), y, dot)
+    yield _text(WIDTH - _VALUES + 10, y + 4, dot.words, css="small")
+
+
+def _dot(x: float, y: float, dot: Dot) -> str:
+    fill = "var(--card)" if dot.hollow else f"var({dot.colour})"
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{fill}" stroke="var({dot.colour})" stroke-width="2">'
+        f"<title>{_shown(f'{dot.label}: {dot.words}')}</title></circle>"
+    )
+
+
+def _short(label: str) -> str:
+    """A label that fits beside its row; marks that turn the direction are gone before it is cut."""
+    label = clean(label)
+    return label if len(label) <= _LABEL_LETTERS else label[: _LABEL_LETTERS - 1] + "…"
 
 
 def smoothed(points: Sequence[Point], window: int | None = None) -> list[Point]:
@@ -233,10 +327,11 @@ def _text(x: float, y: float, words: str, *, anchor: str = "start", css: str = "
     return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_shown(words)}</text>'
 
 
-def _svg(title: str, parts: Iterable[str]) -> str:
+def _svg(title: str, parts: Iterable[str], *, height: float = HEIGHT, description: str = "") -> str:
     name = _shown(title)
-    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'
-    return f"{head}<title>{name}</title>{''.join(parts)}</svg>"
+    head = f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{name}"><title>{name}</title>'
+    described = f"<desc>{_shown(description)}</desc>" if description else ""
+    return f"{head}{described}{''.join(parts)}</svg>"
 
 
 def _shown(words: str) -> str:

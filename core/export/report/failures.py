@@ -1,0 +1,81 @@
+"""Where the student fails: label by label, what it takes for what, and examples that only its teacher gets right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from core.export.report.confusion import confusion
+from core.export.report.markup import NOTHING, Markup, element, joined, note, table, user
+from core.export.report.run import Run
+from core.wording import clean, number
+
+_EXAMPLES = 10
+_LETTERS = 300
+"""Of an example's text."""
+_NOT_AS_WRITTEN = (LookupError, TypeError, ValueError, AttributeError)
+
+
+def failures(run: Run) -> Markup:
+    """The section; tasks in the order of the recipe."""
+    order = [name for name in run.tasks if name in run.details]
+    return joined(_task(name, run.details[name]) for name in order)
+
+
+def _task(name: str, details: Mapping[str, Any]) -> Markup:
+    """One task; what is broken of it does not take the others along."""
+    try:
+        parts = [_labels(details.get("labels") or {}), confusion(details.get("confusion") or {}), _worst(details)]
+    except _NOT_AS_WRITTEN:
+        parts = [note("This can't be shown: what the run's files hold of it is not as it was written.")]
+    return joined((element("h3", user(name)), *parts)) if any(parts) else NOTHING
+
+
+def _labels(labels: Mapping[str, Mapping[str, Any]]) -> Markup:
+    """F1 by label, the largest drop first."""
+    if not labels:
+        return NOTHING
+    drops = {label: scores["teacher"]["f1"] - scores["student"]["f1"] for label, scores in labels.items()}
+    rows = [
+        (user(label), f"{labels[label]['support']:,}", number(labels[label]["teacher"]["f1"]),
+         number(labels[label]["student"]["precision"]), number(labels[label]["student"]["recall"]),
+         number(labels[label]["student"]["f1"]), number(drops[label]))
+        for label in sorted(drops, key=lambda label: -drops[label])
+    ]  # fmt: skip
+    head = ("Label", "Test examples", "Teacher F1", "Student precision", "Recall", "F1", "Drop of F1")
+    return table("By label, the largest drop first (mean over seeds, 0-100)", head, rows)
+
+
+def _worst(details: Mapping[str, Any]) -> Markup:
+    examples = details.get("worst") or []
+    rows = [_example(example) for example in examples[:_EXAMPLES]]
+    head = ("Text", "Right", "Teacher", "Student")
+    caption = "Worst kept: the teacher gets them right, the student doesn't"
+    return table(caption, head, rows, words=4, css="texts") if rows else NOTHING
+
+
+def _example(example: Mapping[str, Any]) -> Sequence[object]:
+    """A text with its answers; of a sentence's tags only those that somebody got wrong, each with its token."""
+    answers = [example["gold"], example["teacher"], example["student"]]
+    if all(isinstance(answer, list) for answer in answers):
+        shown = list(_where_they_differ(str(example["text"]), answers))
+    else:
+        shown = [str(answer) for answer in answers]
+    return [_clipped(str(example["text"])), *shown]
+
+
+def _where_they_differ(sentence: str, answers: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Each side's tags at the places where not all agree; all tags where tokens can't be told apart."""
+    tokens = sentence.split(" ")
+    if {len(answer) for answer in answers} != {len(tokens)}:
+        yield from (" ".join(map(str, answer)) for answer in answers)
+        return
+    places = [place for place, tags in enumerate(zip(*answers, strict=True)) if len(set(tags)) > 1]
+    for answer in answers:
+        yield ", ".join(f"{tokens[place]}: {answer[place]}" for place in places)
+
+
+def _clipped(words: str) -> str:
+    """The beginning of a long text; marks that turn the direction are gone before it is cut."""
+    words = clean(words)
+    return words if len(words) <= _LETTERS else words[:_LETTERS].rstrip() + "…"

@@ -1,0 +1,151 @@
+"""What the student is and what it was made from: language, teacher, texts, tasks, with their licences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from core.export.report.markup import NOTHING, Markup, joined, link, paragraph, table, user
+from core.export.report.run import Run
+from core.known_data import licence_of
+from core.pretraining import Volume, pretraining_volume
+from core.recipe import Task
+from core.teachers import known_teacher
+from core.wording import last_name, number, parameters, task_kind
+
+_HUB = "https://huggingface.co/"
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+_OURS = "apache-2.0, part of Monoglot"
+_UNTOLD = "not known to Monoglot"
+_DROPPED = {
+    "empty": "empty",
+    "short": "too short",
+    "repeated": "repeated",
+    "other_script": "in a script that the corpus isn't written in",
+}
+
+
+def origin(run: Run) -> Markup:
+    """The section."""
+    recipe = run.recipe
+    rows = [
+        ("Language", user(run.language), _script(run), ""),
+        _teacher(run),
+        *(("Text", _data(source), "", _licence(source)) for source in recipe.corpus.sources),
+        *((_task_name(task), _data(task.source), _examples(run, task), _licence(task.source)) for task in recipe.tasks),
+    ]
+    terms = (
+        "The licence of the student is that of its teacher and of the texts that it learnt from; whoever publishes it "
+        "has to follow both. Licences stand here as the pages of models and data sets name them."
+    )
+    return joined(
+        (
+            table("Sources", ("", "What", "In numbers", "Licence"), rows, words=4),
+            _texts(run),
+            _read_by_teacher(run),
+            paragraph(terms, css="grey"),
+        )
+    )
+
+
+def _script(run: Run) -> str:
+    scripts = _corpus(run).get("scripts", ())
+    named = f"; {' and '.join(scripts)} script" if scripts else ""
+    return f"{run.recipe.language.code} in ISO 639-3{named}".replace("_", " ")
+
+
+def _corpus(run: Run) -> Mapping[str, Any]:
+    return run.origin.get("corpus") or {}
+
+
+def _teacher(run: Run) -> Sequence[object]:
+    name = run.recipe.teacher.model
+    known = known_teacher(name)
+    counts = [f"{parameters(run.results['teacher']['parameters'])} parameters"] if run.results else []
+    counts += [f"{known.languages} languages"] if known else []
+    licence = _OURS if name == "sample" else known.licence if known else _UNTOLD
+    shown = "Monoglot's sample teacher" if name == "sample" else _on_hub(name)
+    return "Teacher", shown, ", ".join(counts), licence
+
+
+def _on_hub(name: str) -> Markup:
+    """A model or data set by its name, which leads to its page where the hub has one."""
+    local = name == "sample" or last_name(name) != name or not _HUB_NAME.fullmatch(name)
+    return user(last_name(name)) if local else link(_HUB + quote(name), user(name))
+
+
+def _data(source: str) -> Markup:
+    """Where texts or examples come from."""
+    if source == "sample":
+        return user("Monoglot's built-in sample")
+    if not source.startswith("hub:"):
+        return user(last_name(source))
+    name, _, configuration = source.removeprefix("hub:").partition(":")
+    shown = link(f"{_HUB}datasets/{quote(name)}", user(name)) if _HUB_NAME.fullmatch(name) else user(name)
+    return joined((shown, f", {configuration}" if configuration else ""))
+
+
+def _licence(source: str) -> str:
+    if source == "sample":
+        return _OURS
+    licence = licence_of(source) if source.startswith("hub:") else None
+    return "not stated on its page" if licence == "unknown" else licence or _UNTOLD
+
+
+def _task_name(task: Task) -> Markup:
+    kind = task_kind(task.kind)
+    return user(task.name) if task.name == kind else joined((user(task.name), f" ({kind})"))
+
+
+def _examples(run: Run, task: Task) -> str:
+    """How many there are of each split, as far as it is known."""
+    counts = (run.origin.get("tasks") or {}).get(task.name)
+    if counts:
+        return ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    paired = run.tasks.get(task.name, {}).get("paired") or {}
+    return f"{paired['examples']:,} test" if paired.get("examples") else ""
+
+
+def _texts(run: Run) -> Markup:
+    """How many texts were taken and how many dropped, and why."""
+    corpus = _corpus(run)
+    if not corpus:
+        return NOTHING
+    words = (
+        f"{corpus['read']:,} texts were read and {corpus['kept']:,} of them kept, {corpus['words']:,} words in all: "
+        f"{corpus['train']:,} to learn from, {corpus['validation']:,} held out."
+    )
+    dropped = [f"{corpus[reason]:,} {why}" for reason, why in _DROPPED.items() if corpus.get(reason)]
+    if dropped:
+        words += f" Dropped: {', '.join(dropped)}."
+    if corpus["kept"] + corpus["other_script"] == run.recipe.corpus.limit:
+        words += " The limit was reached; what may follow was not read."
+    return paragraph(words)
+
+
+def _read_by_teacher(run: Run) -> Markup:
+    """How much of the language the teacher had read, which is what its student's losses hang on most."""
+    name, language = run.recipe.teacher.model, run.language
+    known = known_teacher(name)
+    if name == "sample":
+        return NOTHING
+    volume = pretraining_volume(name, run.recipe.language.code)
+    if known is None or volume is None:
+        who = known.title if known else last_name(name)
+        return paragraph("How much ", user(language), " text ", user(who), " had read in pretraining isn't known.")
+    if volume.size_gib == 0 and volume.tokens_millions == 0:
+        unseen = f": {volume.corpus}, which it was pretrained on, holds none. Source: {volume.source}."
+        return paragraph(known.title, " never saw ", user(language), unseen)
+    as_other = f", listed as “{volume.code}”" if volume.code != run.recipe.language.code else ""
+    also = f", {volume.note}" if volume.note else ""
+    rest = f" text in pretraining ({volume.corpus}{as_other}{also}). Source: {volume.source}."
+    return paragraph(known.title, f" had read {_amount(volume)} of ", user(language), rest)
+
+
+def _amount(volume: Volume) -> str:
+    size = volume.size_gib
+    if size >= 0.095:
+        return f"{number(size)} GiB"
+    return f"{number(size * 1024, 0 if size * 1024 >= 1 else 2)} MiB"
