@@ -57,6 +57,8 @@ class TaskOutcome:
     drop: float
     """Teacher minus student, in points."""
     paired: Paired | None
+    folds: int | None
+    """Of a cross-validation; None: one test split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,7 @@ def _task(name: str, found: Mapping[str, Any]) -> TaskOutcome:
         student=_score(found["student"]),
         drop=drop,
         paired=_paired(found.get("paired")),
+        folds=found.get("folds") and int(found["folds"]),
     )
 
 
