@@ -88,10 +88,6 @@ def _scores(run: FinishedRun) -> dict[_TaskKey, tuple[float, float]]:
     return {_key(given[task.name]): (task.teacher.mean, task.student.mean) for task in run.tasks if task.name in given}
 
 
-def _key(task: Task) -> _TaskKey:
-    return task.kind, task.source, task.method
-
-
 def _group(runs: Sequence[FinishedRun], shared: frozenset[_TaskKey]) -> FrontGroup:
     """The group of runs that all have these tasks; at least one run."""
     tasks = [key for key in _scores(runs[0]) if key in shared]
