@@ -85,7 +85,12 @@ def groups_json(groups: Sequence[FrontGroup]) -> list[dict[str, Any]]:
 def _scores(run: FinishedRun) -> dict[_TaskKey, tuple[float, float]]:
     """A run's comparable tasks, and the teacher's and the student's mean on each."""
     given = {task.name: task for task in run.recipe.tasks}
-    return {_key(given[task.name]): (task.teacher.mean, task.student.mean) for task in run.tasks if task.name in given}
+    found = {}
+    for task in run.tasks:
+        if (set_so := given.get(task.name)) is not None:
+            key = (set_so.kind, set_so.source, set_so.method, task.folds or 0)
+            found[key] = task.teacher.mean, task.student.mean
+    return found
 
 
 def _group(runs: Sequence[FinishedRun], shared: frozenset[_TaskKey]) -> FrontGroup:
