@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import resources
+from core.errors import InputError
 from core.languages import macrolanguages
-from core.teachers import known_teacher
+from core.sources import local_folder
+from core.teachers import KnownTeacher, copy_of, known_teacher
+from core.wording import clean, number, parameters
+
+FOLDER_FILE = "pretraining.json"
+"""What a teacher's folder may say itself: a JSON object whose `tokens` is an object of tokens by ISO 639-3 code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +27,8 @@ class Volume:
 
     code: str
     """The language that the figures are of: the one asked for, its macrolanguage ("swa" for "swh"), or another name."""
-    size_gib: float
-    """Uncompressed, GiB."""
+    size_gib: float | None
+    """Uncompressed, GiB; None where only tokens were counted."""
     tokens_millions: float
     """As the source counts them: stretches between spaces for CC-100."""
     corpus: str
@@ -30,46 +38,119 @@ class Volume:
     note: str = ""
     """What else there is to know, such as a share in another script."""
 
+    @property
+    def unseen(self) -> bool:
+        """Whether the teacher never saw the language."""
+        return not self.size_gib and not self.tokens_millions
 
-def pretraining_volume(teacher: str, code: str) -> Volume | None:
+    @property
+    def measure(self) -> tuple[float, str]:
+        """The volume as a number and its unit: the size, as tokens of different scripts don't compare, if known."""
+        return (self.tokens_millions, "million tokens") if self.size_gib is None else (self.size_gib, "GiB")
+
+
+def pretraining_volume(teacher: str, code: str, base: Path = Path()) -> Volume | None:
     """How much text of a language a teacher saw.
 
     A language that isn't listed itself gets the figures of its macrolanguage, and a macrolanguage that isn't those of
-    its members, added up.
+    its members, added up. A folder's own `pretraining.json` counts before what is known of the teacher whose name and
+    sizes it has.
 
     Args:
         teacher: `teacher.model` of a recipe.
         code: the language's code of ISO 639-3.
+        base: what a relative folder starts from.
 
     Returns:
-        None where it isn't known: for a teacher that isn't, such as a folder (an architecture says nothing of what a
-        model has read), and for the few languages that sources leave out.
+        None where it isn't known: for a teacher that isn't, such as most folders (an architecture says nothing of what
+        a model has read), and for the few languages that sources leave out.
     """
-    known = known_teacher(teacher)
-    if known is None:
+    folder = _folder(teacher, base)
+    if folder is None:
+        known = known_teacher(teacher)
+        return None if known is None else _known_volume(known, code)
+    tokens = _told_tokens(folder)
+    if tokens:
+        return _told_volume(tokens, code, folder.name)
+    original = copy_of(folder)
+    return None if original is None else _known_volume(original, code, f"if it is the {original.title} it is named as")
+
+
+def amount(volume: Volume) -> str:
+    """How much there was, as people read it: 23.2 GiB, 6 MiB, 122.2 k tokens."""
+    if volume.size_gib is None:
+        return f"{parameters(volume.tokens_millions * 1e6)} tokens"
+    if volume.size_gib >= 0.095:
+        return f"{number(volume.size_gib)} GiB"
+    return f"{number(volume.size_gib * 1024, 0 if volume.size_gib * 1024 >= 1 else 2)} MiB"
+
+
+def volume_words(volume: Volume | None, language: str) -> str:
+    """What a teacher saw of a language, as a part of a sentence: saw 23.2 GiB of Slovak in CC-100.
+
+    Args:
+        volume: what `pretraining_volume` gives.
+        language: the language's name.
+    """
+    if volume is None:
+        return f"how much {language} it saw isn't known"
+    if volume.unseen:
+        return f"never saw {language} ({volume.corpus})"
+    note = f" ({volume.note})" if volume.note else ""
+    return f"saw {amount(volume)} of {language} in {volume.corpus}{note}"
+
+
+def _folder(teacher: str, base: Path) -> Path | None:
+    """The folder that a teacher is in; None where it is a name of the hub, or the folder is gone."""
+    try:
+        return local_folder(teacher, base)
+    except InputError:
         return None
+
+
+def _known_volume(known: KnownTeacher, code: str, doubt: str = "") -> Volume | None:
     corpus = _corpora()[known.pretraining]
-    listed: dict[str, dict[str, Any]] = corpus["languages"]
-    macro = macrolanguages()
-    code = corpus["same"].get(code, code)
-    if code in listed:
-        of, entries = code, [listed[code]]
-    elif members := [member for member in sorted(listed) if macro.get(member) == code]:
-        of, entries = code, [listed[member] for member in members]
-    elif macro.get(code) in listed:
-        of, entries = macro[code], [listed[macro[code]]]
-    elif {code, macro.get(code)} & set(corpus["unmeasured"]):
+    of, listed = _entries(corpus["languages"], corpus["same"].get(code, code))
+    if not listed and {code, macrolanguages().get(code)} & set(corpus["unmeasured"]):
         return None
-    else:
-        of, entries = code, []
+    entries: list[dict[str, Any]] = [corpus["languages"][one] for one in listed]
     return Volume(
         of,
         round(sum((entry["gib"] for entry in entries), 0.0), 4),
         round(sum((entry["tokens"] for entry in entries), 0.0), 3),
         corpus["title"],
         corpus["source"],
-        "; ".join(entry["note"] for entry in entries if "note" in entry),
+        "; ".join([*(entry["note"] for entry in entries if "note" in entry), *([doubt] if doubt else [])]),
     )
+
+
+def _told_volume(tokens: Mapping[str, float], code: str, name: str) -> Volume | None:
+    """What a folder's own file says of a language."""
+    of, listed = _entries(tokens, code)
+    if not listed and any(len(key) != 3 for key in tokens):
+        return None  # it also read languages that it doesn't name
+    of_all = sum(tokens[one] for one in listed) / 1e6
+    return Volume(of, None, round(of_all, 6), f"the text that {clean(name)} lists", f"{FOLDER_FILE} in its folder")
+
+
+def _entries(listed: Collection[str], code: str) -> tuple[str, list[str]]:
+    """Under which code a list has the figures of a language, and which entries add up to them; none: not listed."""
+    macro = macrolanguages()
+    if code in listed:
+        return code, [code]
+    members = [member for member in sorted(listed) if macro.get(member) == code]
+    if members:
+        return code, members
+    return (macro[code], [macro[code]]) if macro.get(code) in listed else (code, [])
+
+
+def _told_tokens(folder: Path) -> dict[str, float]:
+    """Tokens by language from a folder's own file; empty where it has none that can be read."""
+    try:
+        tokens = json.loads((folder / FOLDER_FILE).read_text(encoding="utf-8"))["tokens"]
+        return {str(code): float(count) for code, count in tokens.items() if float(count) >= 0}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 @cache

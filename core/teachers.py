@@ -11,6 +11,8 @@ from typing import Any
 
 import resources
 from core.analysis.size import estimate
+from core.errors import InputError
+from core.families import Sizes, family_of
 from core.sources import check_model_folder, download, downloaded, local_folder
 
 
@@ -45,6 +47,23 @@ def known_teachers() -> tuple[KnownTeacher, ...]:
 def known_teacher(name: str) -> KnownTeacher | None:
     """The known teacher of this hub name."""
     return next((teacher for teacher in known_teachers() if name in teacher.names), None)
+
+
+def copy_of(folder: Path) -> KnownTeacher | None:
+    """The known teacher that a folder has both the name and the sizes of, most likely a copy of it; None: none."""
+    named = next((one for one in known_teachers() if folder.name in (name.split("/")[-1] for name in one.names)), None)
+    if named is None:
+        return None
+    try:
+        config = check_model_folder(folder, weights=False)
+        same = config.get("model_type") == named.config["model_type"] and _sizes(config) == _sizes(named.config)
+    except (InputError, LookupError, TypeError, ValueError):
+        return None
+    return named if same else None
+
+
+def _sizes(config: dict[str, Any]) -> Sizes:
+    return family_of(config).sizes(config)
 
 
 def teacher_config(source: str, base: Path) -> dict[str, Any]:

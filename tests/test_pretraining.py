@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import resources
 from core.languages import all_languages
-from core.pretraining import Volume, pretraining_volume
-from core.teachers import known_teachers
+from core.pretraining import Volume, amount, pretraining_volume, volume_words
+from core.teachers import known_teacher, known_teachers
 
 CORPORA = tomllib.loads((Path(resources.__file__).parent / "pretraining.toml").read_text(encoding="utf-8"))
 
@@ -101,3 +103,56 @@ def test_the_resource_is_sound() -> None:
         assert all(entry["gib"] > 0 and entry["tokens"] > 0 for entry in corpus["languages"].values())
     assert (len(CORPORA["cc100"]["languages"]), len(CORPORA["wikipedia"]["languages"])) == (93, 102)
     assert {teacher.pretraining for teacher in known_teachers()} == set(CORPORA)
+
+
+# -- what a folder tells ---------------------------------------------------------------------------------------------
+
+
+def folder(path: Path, content: Any) -> str:
+    path.mkdir(parents=True)
+    (path / "pretraining.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def test_a_folder_tells_what_its_teacher_read(tmp_path: Path) -> None:
+    told = {"tokens": {"eng": 973_869, "swa": 388_521, "nob": 10, "nno": 5}, "corpus_share": {"eng": 0.5}}
+    teacher = folder(tmp_path / "tiny", told)
+    assert volume(teacher, "eng").measure == (0.973869, "million tokens")
+    assert (volume(teacher, "swh").code, volume(teacher, "swh").tokens_millions) == ("swa", 0.388521)
+    assert volume(teacher, "nor").tokens_millions == 15e-6
+    assert volume(teacher, "mlt").unseen and volume(teacher, "mlt").size_gib is None
+    assert pretraining_volume("tiny", "eng", tmp_path) == volume(teacher, "eng")
+    assert amount(volume(teacher, "eng")) == "973.9 k tokens"
+    assert (
+        volume_words(volume(teacher, "eng"), "English") == "saw 973.9 k tokens of English in the text that tiny lists"
+    )
+    assert volume_words(volume(teacher, "mlt"), "Maltese") == "never saw Maltese (the text that tiny lists)"
+
+
+def test_languages_that_a_folder_does_not_name_may_be_any(tmp_path: Path) -> None:
+    teacher = folder(tmp_path / "tiny", {"tokens": {"eng": 973_869, "mlt": 0, "other": 490_485}})
+    assert pretraining_volume(teacher, "fin") is None
+    assert volume(teacher, "mlt").unseen
+    assert volume_words(None, "Finnish") == "how much Finnish it saw isn't known"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"tokens": 3}', '{"tokens": {"eng": "many"}}', '{"tokens": {}}'])
+def test_a_folder_that_tells_nothing_useful_tells_nothing(content: str, tmp_path: Path) -> None:
+    assert pretraining_volume(folder(tmp_path / "tiny", content), "eng") is None
+    assert pretraining_volume(str(tmp_path / "gone"), "eng") is None
+
+
+def test_a_copy_of_a_known_teacher_is_taken_at_its_name(tmp_path: Path) -> None:
+    known = known_teacher("xlm-roberta-base")
+    assert known is not None
+    for name, layers in (("xlm-roberta-base", 12), ("xlm-roberta-large", 12), ("mine", 12)):
+        (tmp_path / name).mkdir()
+        config = {**known.config, "num_hidden_layers": layers, "hidden_act": "gelu"}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    found = volume(str(tmp_path / "xlm-roberta-base"), "slk")
+    assert (found.size_gib, found.note) == (23.2, "if it is the XLM-R base it is named as")
+    assert pretraining_volume(str(tmp_path / "xlm-roberta-large"), "slk") is None  # it hasn't that one's sizes
+    assert pretraining_volume(str(tmp_path / "mine"), "slk") is None
+    told = {"tokens": {"slk": 7}}
+    (tmp_path / "xlm-roberta-base" / "pretraining.json").write_text(json.dumps(told))
+    assert volume(str(tmp_path / "xlm-roberta-base"), "slk").tokens_millions == 7e-6

@@ -155,7 +155,7 @@ class LanguageSection(Section):
         if self.facts is None or self.facts.volume is None:
             return ""
         volume, name = self.facts.volume, self.facts.name
-        if volume.size_gib == 0 and volume.tokens_millions == 0:
+        if volume.unseen:
             return self.tr("never saw {}").format(name)
         return self.tr("saw {} of {}").format(_amount(volume), name)
 
@@ -209,7 +209,7 @@ class LanguageSection(Section):
         title = known.title if known else self.tr("this teacher")
         if volume is None:
             return self.tr("How much {} {} read isn't known.").format(name, title)
-        if volume.size_gib == 0 and volume.tokens_millions == 0:
+        if volume.unseen:
             return self.tr("{} never saw {} ({}). Adapting the teacher to your text first is worth the time.").format(
                 title, name, volume.corpus
             )
@@ -243,10 +243,12 @@ class LanguageSection(Section):
 def _read_cell(volume: Volume | None, nothing: str) -> str:
     if volume is None:
         return "–"
-    return nothing if volume.size_gib == 0 and volume.tokens_millions == 0 else _amount(volume)
+    return nothing if volume.unseen else _amount(volume)
 
 
 def _amount(volume: Volume) -> str:
+    if volume.size_gib is None:
+        return f"{count(round(volume.tokens_millions * 1e6))} tokens"
     if volume.size_gib >= 0.095:
         return f"{number(volume.size_gib)} GiB"
     return f"{number(volume.size_gib * 1024, 0 if volume.size_gib * 1024 >= 1 else 2)} MiB"
