@@ -7,7 +7,7 @@ from typing import Any
 
 from core.export.report.markup import NOTHING, Markup, joined, paragraph, table
 from core.export.report.run import Run
-from core.wording import MISSING, interval, megabytes, memory, number
+from core.wording import MISSING, between, megabytes, memory, number
 
 _Row = tuple[str, str, str]
 _SIDES = ("teacher", "student")
@@ -80,7 +80,7 @@ def _both(sides: list[Mapping[str, Any]], words: Callable[[Mapping[str, Any]], s
 
 def _milliseconds(taken: Mapping[str, Any]) -> str:
     ends = (taken.get("low"), taken.get("high"))
-    around = "" if None in ends else f" ({interval(ends)})"
+    around = "" if None in ends else f" ({between(ends)})"
     return number(taken.get("milliseconds")) + around
 
 

@@ -10,10 +10,10 @@ from urllib.parse import quote
 from core.export.report.markup import NOTHING, Markup, joined, link, paragraph, table, user
 from core.export.report.run import Run
 from core.known_data import licence_of
-from core.pretraining import Volume, pretraining_volume
+from core.pretraining import pretraining_volume, volume_words
 from core.recipe import Task
 from core.teachers import known_teacher
-from core.wording import last_name, number, parameters, task_kind
+from core.wording import last_name, parameters, task_kind
 
 _HUB = "https://huggingface.co/"
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
@@ -127,25 +127,11 @@ def _texts(run: Run) -> Markup:
 
 def _read_by_teacher(run: Run) -> Markup:
     """How much of the language the teacher had read, which is what its student's losses hang on most."""
-    name, language = run.recipe.teacher.model, run.language
-    known = known_teacher(name)
+    name, code = run.recipe.teacher.model, run.recipe.language.code
     if name == "sample":
         return NOTHING
-    volume = pretraining_volume(name, run.recipe.language.code)
-    if known is None or volume is None:
-        who = known.title if known else last_name(name)
-        return paragraph("How much ", user(language), " text ", user(who), " had read in pretraining isn't known.")
-    if volume.size_gib == 0 and volume.tokens_millions == 0:
-        unseen = f": {volume.corpus}, which it was pretrained on, holds none. Source: {volume.source}."
-        return paragraph(known.title, " never saw ", user(language), unseen)
-    as_other = f", listed as “{volume.code}”" if volume.code != run.recipe.language.code else ""
-    also = f", {volume.note}" if volume.note else ""
-    rest = f" text in pretraining ({volume.corpus}{as_other}{also}). Source: {volume.source}."
-    return paragraph(known.title, f" had read {_amount(volume)} of ", user(language), rest)
-
-
-def _amount(volume: Volume) -> str:
-    size = volume.size_gib
-    if size >= 0.095:
-        return f"{number(size)} GiB"
-    return f"{number(size * 1024, 0 if size * 1024 >= 1 else 2)} MiB"
+    volume = pretraining_volume(name, code)
+    if volume is None:
+        return paragraph(f"Of the teacher's pretraining, {volume_words(None, run.language)}.")
+    as_other = f" Listed as “{volume.code}”." if volume.code != code else ""
+    return paragraph(f"The teacher {volume_words(volume, run.language)}.", as_other, f" Source: {volume.source}.")
