@@ -33,6 +33,7 @@ def origin(run: Run) -> Markup:
     rows = [
         ("Language", user(run.language), _script(run), ""),
         _teacher(run),
+        ("Student", user(recipe.name), _sizes(run), "see below"),
         *(("Text", _data(source), "", _licence(source)) for source in recipe.corpus.sources),
         *((_task_name(task), _data(task.source), _examples(run, task), _licence(task.source)) for task in recipe.tasks),
     ]
@@ -68,6 +69,18 @@ def _teacher(run: Run) -> Sequence[object]:
     licence = _OURS if name == "sample" else known.licence if known else _UNTOLD
     shown = "Monoglot's sample teacher" if name == "sample" else _on_hub(name)
     return "Teacher", shown, ", ".join(counts), licence
+
+
+def _sizes(run: Run) -> str:
+    targets, kept = run.recipe.targets, run.stages.get("vocabulary", {}).get("kept")
+    sizes = {
+        "{:,} layers": targets.layers,
+        "hidden size {:,}": targets.hidden_size,
+        "{:,} attention heads": targets.attention_heads,
+        "{:,} feed-forward units": targets.intermediate_size,
+        "{:,} tokens": len(kept) if kept else targets.vocabulary_size,
+    }
+    return ", ".join(words.format(size) for words, size in sizes.items() if size is not None)
 
 
 def _on_hub(name: str) -> Markup:
