@@ -13,7 +13,7 @@ from finished_run import RESULTS, events
 
 from core.events import Loss, Score
 from core.export.figures import figures
-from core.export.plots import Band, Line, line_plot, si, smoothed, stacked_bars
+from core.export.plots import Band, Dot, DotRow, Line, dot_plot, line_plot, si, smoothed, stacked_bars
 
 
 def test_each_plot_is_well_formed_and_named() -> None:
