@@ -37,6 +37,8 @@ class Volume:
     """Who counted."""
     note: str = ""
     """What else there is to know, such as a share in another script."""
+    doubt: str = ""
+    """Why the figures may be another teacher's; a part of a sentence."""
 
     @property
     def unseen(self) -> bool:
@@ -73,7 +75,7 @@ def pretraining_volume(teacher: str, code: str, base: Path = Path()) -> Volume |
     if tokens:
         return _told_volume(tokens, code, folder.name)
     original = copy_of(folder)
-    return None if original is None else _known_volume(original, code, f"if it is the {original.title} it is named as")
+    return None if original is None else _known_volume(original, code, f"taken for {original.title} by name and sizes")
 
 
 def amount(volume: Volume) -> str:
@@ -95,9 +97,9 @@ def volume_words(volume: Volume | None, language: str) -> str:
     if volume is None:
         return f"how much {language} it saw isn't known"
     if volume.unseen:
-        return f"never saw {language} ({volume.corpus})"
-    note = f" ({volume.note})" if volume.note else ""
-    return f"saw {amount(volume)} of {language} in {volume.corpus}{note}"
+        return f"never saw {language} ({'; '.join(filter(None, (volume.corpus, volume.doubt)))})"
+    note = "; ".join(filter(None, (volume.note, volume.doubt)))
+    return f"saw {amount(volume)} of {language} in {volume.corpus}" + (f" ({note})" if note else "")
 
 
 def _folder(teacher: str, base: Path) -> Path | None:
@@ -120,7 +122,8 @@ def _known_volume(known: KnownTeacher, code: str, doubt: str = "") -> Volume | N
         round(sum((entry["tokens"] for entry in entries), 0.0), 3),
         corpus["title"],
         corpus["source"],
-        "; ".join([*(entry["note"] for entry in entries if "note" in entry), *([doubt] if doubt else [])]),
+        "; ".join(entry["note"] for entry in entries if "note" in entry),
+        doubt,
     )
 
 

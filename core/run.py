@@ -181,13 +181,13 @@ class RunFolder:
         found = (_read_mapping(path) for path in sorted(self.stages.glob(f"[0-9][0-9]-{stage}/{name}")))
         return next((content for content in found if content), {})
 
-    def read_events(self) -> Iterator[tuple[float, Event]]:
-        """Every whole event so far with its time, in seconds of work."""
+    def read_events(self, holding: bytes = b"") -> Iterator[tuple[float, Event]]:
+        """Every whole event so far with its time, in seconds of work; of lines that hold these bytes only."""
         if not self.events.exists():
             return
         # As bytes: a line that a full disk cut off may end inside a letter.
         with open(self.events, "rb") as file:
-            for line in file:
+            for line in (line for line in file if holding in line):
                 with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                     record = json.loads(line)
                     event = from_record(record)

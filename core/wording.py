@@ -32,6 +32,12 @@ def last_name(source: str) -> str:
     return source.replace("\\", "/").rstrip("/").rpartition("/")[2] if local else source
 
 
+def listing(names: Sequence[str]) -> str:
+    """Names in a row: a, b and c."""
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
+
+
 def parameters(count: float) -> str:
     """A number of parameters: 22.8 M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

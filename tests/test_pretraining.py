@@ -150,7 +150,9 @@ def test_a_copy_of_a_known_teacher_is_taken_at_its_name(tmp_path: Path) -> None:
         config = {**known.config, "num_hidden_layers": layers, "hidden_act": "gelu"}
         (tmp_path / name / "config.json").write_text(json.dumps(config))
     found = volume(str(tmp_path / "xlm-roberta-base"), "slk")
-    assert (found.size_gib, found.note) == (23.2, "if it is the XLM-R base it is named as")
+    assert (found.size_gib, found.doubt) == (23.2, "taken for XLM-R base by name and sizes")
+    assert volume_words(found, "Slovak") == "saw 23.2 GiB of Slovak in CC-100 (taken for XLM-R base by name and sizes)"
+    assert "taken for" in volume_words(volume(str(tmp_path / "xlm-roberta-base"), "mlt"), "Maltese")
     assert pretraining_volume(str(tmp_path / "xlm-roberta-large"), "slk") is None  # it hasn't that one's sizes
     assert pretraining_volume(str(tmp_path / "mine"), "slk") is None
     told = {"tokens": {"slk": 7}}

@@ -214,7 +214,7 @@ class LanguageSection(Section):
                 title, name, volume.corpus
             )
         as_other = self.tr(", listed as “{}”").format(volume.code) if volume.code != facts.entry.code else ""
-        note = f" {volume.note}." if volume.note else ""
+        note = "".join(f" {words[:1].upper()}{words[1:]}." for words in (volume.note, volume.doubt) if words)
         words = self.tr("{} saw {} of {} in {}{}, as {} counted.")
         return (
             words.format(title, _amount(volume), name, volume.corpus, as_other, volume.source.partition(",")[0]) + note

@@ -1,0 +1,212 @@
+"""Finished runs, read back: recipe and results in typed form, whichever version wrote them. No torch.
+
+What later versions measure is None in an older run; only what every run has must be there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import Fault, InputError
+from core.languages import check_language
+from core.recipe import Recipe
+from core.run import RunFolder
+from core.wording import last_name
+
+Interval = tuple[float, float]
+"""Both ends, of 95 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskScore:
+    """A model's score on a task's test split, 0-100."""
+
+    mean: float
+    """Over seeds."""
+    sd: float | None
+    """The sample's, over seeds; None for one seed."""
+    seeds: int
+    interval: Interval | None
+    """Bootstrap over test examples, of the mean over seeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """The paired test of teacher against student."""
+
+    interval: Interval
+    """Of teacher minus student."""
+    p: float
+    """Two-sided."""
+    distinguishable: bool
+    """Whether the drop can be told from noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutcome:
+    """What a task gave."""
+
+    name: str
+    kind: str
+    metric: str
+    teacher: TaskScore
+    student: TaskScore
+    drop: float
+    """Teacher minus student, in points."""
+    paired: Paired | None
+    folds: int | None
+    """Of a cross-validation; None: one test split."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutcome:
+    """A model's size, and how good it is on held-out text; None: not measured."""
+
+    parameters: int
+    megabytes: float
+    mlm_loss: float | None
+    """In nats."""
+    mlm_accuracy: float | None
+    """0-100."""
+    pseudo_perplexity: float | None
+    tokens_a_word: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run with results."""
+
+    folder: RunFolder
+    recipe: Recipe
+    """As run."""
+    teacher: ModelOutcome
+    student: ModelOutcome
+    compression: float
+    """Fraction of the teacher's parameters that is gone."""
+    tasks: tuple[TaskOutcome, ...]
+
+    @property
+    def teacher_name(self) -> str:
+        """The teacher as others are shown it."""
+        return last_name(self.recipe.teacher.model)
+
+    @property
+    def language_name(self) -> str:
+        """The language's English name, or its code where this version knows none."""
+        return language_name(self.recipe.language.code)
+
+
+def language_name(code: str) -> str:
+    """The English name of a language; its code where there is none."""
+    try:
+        return check_language(code)
+    except InputError:
+        return code
+
+
+def finished_runs(folders: Sequence[RunFolder]) -> tuple[FinishedRun, ...]:
+    """The runs in these folders, in the same order.
+
+    Raises:
+        InputError: runs without results that can be read, all of them named.
+    """
+    faults: list[Fault] = []
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(_read(folder))
+        except InputError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise InputError.of(faults)
+    return tuple(runs)
+
+
+def usable_runs(folders: Iterable[RunFolder]) -> tuple[FinishedRun, ...]:
+    """Those of the runs that have results which can be read; the others are left out."""
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(_read(folder))
+        except InputError:
+            continue
+    return tuple(runs)
+
+
+def _read(folder: RunFolder) -> FinishedRun:
+    recipe, results = folder.read_recipe(), folder.read_results()
+    try:
+        return FinishedRun(
+            folder=folder,
+            recipe=recipe,
+            teacher=_model(results["teacher"]),
+            student=_model(results["student"]),
+            compression=float(results["student"]["compression"]),
+            tasks=tuple(_task(name, task) for name, task in results["tasks"].items()),
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder.results} is not whole.", hint="Restore it, or run the recipe again.") from error
+
+
+def _model(found: Mapping[str, Any]) -> ModelOutcome:
+    return ModelOutcome(
+        parameters=int(found["parameters"]),
+        megabytes=float(found["megabytes"]),
+        mlm_loss=_number(found["mlm_loss"]),
+        mlm_accuracy=_number(found["mlm_accuracy"]),
+        pseudo_perplexity=_number(found.get("pseudo_perplexity")),
+        tokens_a_word=_number(found.get("tokens_a_word")),
+    )
+
+
+def _task(name: str, found: Mapping[str, Any]) -> TaskOutcome:
+    drop = _number(found["drop"])
+    if drop is None:
+        raise ValueError(f"{name} has no drop")
+    return TaskOutcome(
+        name=name,
+        kind=str(found["kind"]),
+        metric=str(found["metric"]),
+        teacher=_score(found["teacher"]),
+        student=_score(found["student"]),
+        drop=drop,
+        paired=_paired(found.get("paired")),
+        folds=found.get("folds") and int(found["folds"]),
+    )
+
+
+def _score(found: Mapping[str, Any]) -> TaskScore:
+    return TaskScore(
+        mean=float(found["mean"]),
+        sd=_number(found["sd"]),
+        seeds=len(found.get("runs", ())),
+        interval=_interval(found.get("interval")),
+    )
+
+
+def _paired(found: Mapping[str, Any] | None) -> Paired | None:
+    if found is None:
+        return None
+    interval = _interval(found["interval"])
+    if interval is None:
+        raise ValueError("a paired test has no interval")
+    return Paired(interval=interval, p=float(found["p"]), distinguishable=bool(found["distinguishable"]))
+
+
+def _interval(found: Sequence[float] | None) -> Interval | None:
+    if found is None:
+        return None
+    low, high = map(float, found)
+    return low, high
+
+
+def _number(value: float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no number")
+    return number
