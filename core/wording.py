@@ -21,6 +21,11 @@ def clean(text: object) -> str:
     return "".join(mark for mark in words if mark not in _TURNING and unicodedata.category(mark) not in _UNSHOWN)
 
 
+def cut(text: str, most: int) -> str:
+    """Text of so many characters at most; an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def last_name(source: str) -> str:
     """A model or data set as shown to others: a local path's last name, anything else whole."""
     local = source.startswith((".", "/", "~")) or "\\" in source or source[1:3] in (":/", ":\\")
