@@ -11,7 +11,7 @@ from core.analysis.size import EVALUATE, megabytes
 from core.distillation.training import best_model
 from core.errors import Stopped
 from core.evaluation import compare_on_task, measure_student, measure_teacher, score_task
-from core.events import Score, Size, Stage
+from core.events import Message, Score, Size, Stage
 from core.export.card import model_card
 from core.export.report import write_report
 from core.languages import check_language
@@ -19,6 +19,7 @@ from core.models import LanguageModel, load, save
 from core.origin import origin
 from core.sealing import replace_folder, write_atomic, write_json
 from core.stages import STAGES, check_vocabulary_target, validation_loss
+from core.tasks.leaks import leak_warning
 from core.workspace import Workspace, micro_tokens
 
 
@@ -36,7 +37,7 @@ def run(work: Workspace) -> dict[str, Any]:
         if not (work.finished(work.stages[0]) or work.checkpointed(work.stages[0])):
             # What a hub set holds shows only when it is read: before anything is trained on.
             work.ctx.begin(work.stages[0])
-            write_json(work.folder.origin, origin(work.tasks, work.corpus, work.ctx))
+            _take_in(work)
             _report_size(work, "teacher", lm)
         for name in work.stages:
             if name == EVALUATE:
@@ -56,6 +57,18 @@ def run(work: Workspace) -> dict[str, Any]:
     write_report(work.folder)
     shutil.rmtree(work.folder.cache, ignore_errors=True)
     return results
+
+
+def _take_in(work: Workspace) -> None:
+    """Read tasks and corpus, keep what they hold in numbers, and say what is odd about them."""
+    write_json(work.folder.origin, origin(work.tasks, work.corpus, work.ctx))
+    for name, data in work.tasks.items():
+        for note in data.notes:
+            work.ctx.emit(Message(level="info", text=f"Task {name}: {note}"))
+    for name, leaks in work.leaks.items():
+        warning = leak_warning(name, leaks)
+        if warning:
+            work.ctx.emit(Message(level="warning", text=warning))
 
 
 def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
@@ -164,6 +177,7 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
             )
             for task in recipe.tasks
         },
+        "leaks": {name: leaks.to_json() for name, leaks in work.leaks.items()},
         "seconds": ctx.seconds - before,
         "peak_memory": work.peak_memory(EVALUATE),
     }
@@ -191,7 +205,7 @@ def _results(work: Workspace) -> dict[str, Any]:
         "stages": [
             {key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")} for report in reports
         ],
-        "tasks": end["tasks"],
+        "tasks": {name: {**task, "leaks": end["leaks"][name]} for name, task in end["tasks"].items()},
         "throughput": {
             "real_tokens_per_second": _rate(list(distilled.values())),
             "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,

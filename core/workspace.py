@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ from core.run import RunContext, RunFolder
 from core.sealing import replace_folder, sealed, write_json
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
+from core.tasks.leaks import Leaks, find_leaks
 
 _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
@@ -94,6 +96,11 @@ class Workspace:
         """The recipe's tasks by name."""
         code = self.recipe.language.code
         return {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+
+    @cached_property
+    def leaks(self) -> dict[str, Leaks]:
+        """What of each task's test split stands elsewhere, too."""
+        return find_leaks(self.tasks, itertools.chain(self.corpus.train, self.corpus.validation), self.ctx.check)
 
     @cached_property
     def live(self) -> LiveScores:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from core.export.report.markup import NOTHING, Markup, joined, link, paragraph, table, user
 from core.export.report.run import Run
-from core.known_data import licence_of
+from core.known_data import known_set
 from core.pretraining import pretraining_volume, volume_words
 from core.recipe import Task
 from core.teachers import known_teacher
@@ -103,8 +103,10 @@ def _data(source: str) -> Markup:
 def _licence(source: str) -> str:
     if source == "sample":
         return _OURS
-    licence = licence_of(source) if source.startswith("hub:") else None
-    return "not stated on its page" if licence == "unknown" else licence or _UNTOLD
+    known = known_set(source.removeprefix("hub:").partition(":")[0]) if source.startswith("hub:") else None
+    if known is None:
+        return _UNTOLD
+    return "not stated on its page" if known.licence == "unknown" else known.licence
 
 
 def _task_name(task: Task) -> Markup:
