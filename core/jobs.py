@@ -22,6 +22,7 @@ from core.events import Event
 from core.fault_log import log_own_fault
 from core.recipe import LEAST_LETTERS
 from core.terminal import forget
+from core.wording import shortened
 
 if TYPE_CHECKING:
     from core.tasks.examples import Example
@@ -170,12 +171,9 @@ def _in_words(example: Example) -> str:
     from core.tasks.examples import TextExample
 
     if isinstance(example, TextExample):
-        return f"{example.label}: {_cut(example.text)}"
-    return _cut(" ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _EXAMPLE_CHARACTERS else f"{text[: _EXAMPLE_CHARACTERS - 1]}…"
+        return f"{example.label}: {shortened(example.text, _EXAMPLE_CHARACTERS)}"
+    words = " ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True))
+    return shortened(words, _EXAMPLE_CHARACTERS)
 
 
 def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:

@@ -26,6 +26,8 @@ _STATUS_SECONDS = 0.5
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
 _MEGABYTE = 1_000_000
+DETAILS = "tasks.json"
+"""Beside the report of the stage that scores: where the scores come from, see `core.tasks.details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +163,16 @@ class RunFolder:
             return dict(json.loads(self.estimate.read_text(encoding="utf-8")))
         return {}
 
-    def read_stage(self, name: str) -> dict[str, Any]:
-        """The report of a stage that is done; empty where there is none."""
-        for path in sorted(self.stages.glob(f"[0-9][0-9]-{name}/report.json")):
+    def read_stage(self, name: str, file: str = "report.json") -> dict[str, Any]:
+        """The report, or another of its JSON files, of a stage that is done; empty where there is none."""
+        for path in sorted(self.stages.glob(f"[0-9][0-9]-{name}/{file}")):
             with contextlib.suppress(OSError, ValueError, TypeError):
                 return dict(json.loads(path.read_text(encoding="utf-8")))
         return {}
+
+    def read_details(self) -> dict[str, Any]:
+        """tasks.json: by task, scores a label, confusion and the worst kept examples; empty where there is none."""
+        return self.read_stage("evaluate", DETAILS)
 
     def read_events(self) -> Iterator[tuple[float, Event]]:
         """Every whole event so far with its time, in seconds of work."""

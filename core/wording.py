@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 MISSING = "–"
 _PLUS_MINUS = "±"
@@ -19,6 +19,11 @@ def clean(text: object) -> str:
     """Text on one line that can't steer a terminal: without control characters and marks that turn the direction."""
     words = " ".join(str(text).split())
     return "".join(mark for mark in words if mark not in _TURNING and unicodedata.category(mark) not in _UNSHOWN)
+
+
+def shortened(text: str, length: int) -> str:
+    """Text of at most so many characters; the last one tells where it was cut."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def last_name(source: str) -> str:
@@ -91,6 +96,68 @@ def seeds(score: Mapping[str, Any]) -> str:
     """Over how many seeds a score is: 3 seeds."""
     count = len(score.get("runs", []))
     return f"{count} seed{'' if count == 1 else 's'}"
+
+
+def interval(score: Mapping[str, Any], sign: int = 1) -> str:
+    """Where a number lies: 95 % 79.0 to 83.5; empty where that isn't known. A `sign` of -1 turns it around."""
+    ends = score.get("interval")
+    if not ends:
+        return ""
+    low, high = sorted(sign * end for end in ends)
+    return f"95 % {number(low)} to {number(high)}"
+
+
+def whole_score(score: Mapping[str, Any]) -> str:
+    """A task's score with all that is known of its certainty: 81.4 ± 0.6 (3 seeds), 95 % 79.0 to 83.5."""
+    return ", ".join(filter(None, (f"{mean_sd(score)} ({seeds(score)})", interval(score))))
+
+
+def p_value(p: float) -> str:
+    """A p-value: p = 0.012."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < 0.1 else 2}f}"
+
+
+Verdict = Literal["within", "beyond", "one seed", "seeds differ"]
+"""Of a difference of two scores: test examples alone may give it; neither they nor seeds do; they don't, and with one
+seed no more is known; they don't, but seeds may."""
+_VERDICTS: Mapping[Verdict, str] = {
+    "within": "is not distinguishable from noise ({p}, {examples:,} test examples).",
+    "beyond": "is distinguishable from noise ({p}, {examples:,} test examples, {seeds}).",
+    "one seed": "is distinguishable from the noise of the test examples ({p}, {examples:,} of them); how much chance "
+    "in training adds, one seed can't tell.",
+    "seeds differ": "is distinguishable from the noise of the test examples ({p}, {examples:,} of them), but training "
+    "with other seeds may change as much.",
+}
+
+
+def verdict_of(task: Mapping[str, Any]) -> Verdict | None:
+    """What a task's entry in results.json says of its drop; None where no test was made."""
+    paired = task.get("paired")
+    if not paired:
+        return None
+    if not paired["distinguishable"]:
+        return "within"
+    over = paired["seeds"]
+    if over is None:
+        return "one seed"
+    return "seeds differ" if over[0] <= 0 <= over[1] else "beyond"
+
+
+def verdict(task: Mapping[str, Any]) -> str:
+    """Whether a task's drop is more than noise, as a sentence; empty where no test was made."""
+    found = verdict_of(task)
+    if found is None:
+        return ""
+    paired, drop = task["paired"], task["drop"]
+    what = "drop" if drop > 0 else "gain" if drop < 0 else "difference"
+    words = _VERDICTS[found].format(p=p_value(paired["p"]), examples=paired["examples"], seeds=seeds(task["student"]))
+    return f"This {what} ({interval(paired, -1 if drop < 0 else 1)}) {words}"
+
+
+def measured_by(task: Mapping[str, Any]) -> str:
+    """What a task's score is: F1; F1, 5-fold cross-validation."""
+    folds = task.get("folds")
+    return metric(task["metric"]) + (f", {folds}-fold cross-validation" if folds else "")
 
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}
