@@ -19,15 +19,13 @@ from core.models import LanguageModel, load
 from core.preflight import check
 from core.recipe import Recipe
 from core.resolve import resolve, set_up_torch
-from core.scoring import Plan, Side, planned, train_units, units
+from core.scoring import SIDES, Plan, planned, train_units, units
 from core.seeds import derive
 from core.tasks.data import load_task
 from core.tasks.details import by_label, details, supports
 from core.tasks.kinds import kind_of
 from core.tasks.summary import Answers, compared, summarise
 from core.workspace import text_data
-
-SIDES: tuple[Side, Side] = ("teacher", "student")
 
 
 def teacher_against_student(plan: Plan, done: Mapping[str, str], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from core.analysis.size import EVALUATE
 from core.errors import Stopped
-from core.evaluation import SIDES, teacher_against_student
+from core.evaluation import teacher_against_student
 from core.events import Message, Score
 from core.models import LanguageModel
-from core.scoring import Plan, Unit, planned, train_units, units
+from core.scoring import SIDES, Plan, Unit, planned, train_units, units
 from core.tasks.scores import score
 from core.workspace import Workspace
 

@@ -16,6 +16,7 @@ from core.tasks.summary import Answers
 from core.tasks.training import train_and_score
 
 Side = Literal["teacher", "student"]
+SIDES: tuple[Side, Side] = ("teacher", "student")
 Done = MutableMapping[str, str]
 """Unit's key → what the model answered, see `Unit.train`. JSON can hold it, and so can a checkpoint."""
 

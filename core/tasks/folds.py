@@ -37,8 +37,10 @@ def folds_of(asked: int | str, data: TaskData) -> int:
         return folds if folds > 1 else 0
     if int(asked) > most:
         raise InputError(
-            f"The task's splits hold {examples} different examples, too few for {asked} folds.",
-            hint=f"Set its folds to {most} or less, or to 0 to use its own test split." if most > 1 else "Set it to 0.",
+            f"The splits of the {data.kind} task hold {examples} different examples, too few for {asked} folds.",
+            hint=f"Set its folds to at most {most}, or to 0 for its own test split."
+            if most > 1
+            else "Set its folds to 0.",
         )
     return int(asked)
 
