@@ -36,11 +36,10 @@ def folds_of(asked: int | str, data: TaskData) -> int:
         folds = min(AUTO_FOLDS, most) if tiny else 0
         return folds if folds > 1 else 0
     if int(asked) > most:
+        fewer = f"at most {most}, or to 0 for its own test split" if most > 1 else "0"
         raise InputError(
             f"The splits of the {data.kind} task hold {examples} different examples, too few for {asked} folds.",
-            hint=f"Set its folds to at most {most}, or to 0 for its own test split."
-            if most > 1
-            else "Set its folds to 0.",
+            hint=f"Set its folds to {fewer}.",
         )
     return int(asked)
 

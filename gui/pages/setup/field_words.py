@@ -225,8 +225,8 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "Folds of cross-validation"),
         QT_TRANSLATE_NOOP(
             "Recipe",
-            "Tests every example once, in so many trainings a seed; 0 takes the test split alone, “auto” does so unless "
-            "it is tiny.",
+            "Tests every example once, in so many trainings a seed; 0 takes the test split alone, “auto” does so "
+            "unless it is tiny.",
         ),
     ),
 }
