@@ -273,7 +273,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _evaluation_text(found: dict[str, Any]) -> str:
     from core.tables import text_table
-    from core.wording import mean_sd, megabytes, metric, number, parameters
+    from core.wording import measured_by, megabytes, number, parameters, whole_score
 
     rows = [
         ("parameters", parameters(found["parameters"])),
@@ -281,8 +281,15 @@ def _evaluation_text(found: dict[str, Any]) -> str:
         ("masked-language loss", number(found["mlm_loss"], 3)),
         ("masked-token accuracy", number(found["mlm_accuracy"])),
     ]
-    rows += [(f"{name} ({metric(task['metric'])})", mean_sd(task)) for name, task in found["tasks"].items()]
-    return text_table(("", "model"), rows)
+    rows += [(f"{name} ({measured_by(task)})", whole_score(task)) for name, task in found["tasks"].items()]
+    tables = [text_table(("", "model"), rows)]
+    for name, task in found["tasks"].items():
+        each = [
+            (label, *(number(scores[column]) for column in ("precision", "recall", "f1")), f"{scores['support']:,}")
+            for label, scores in task["labels"].items()
+        ]
+        tables.append(text_table((name, "precision", "recall", "F1", "support"), each))
+    return "\n\n".join(tables)
 
 
 def _trim_text(found: dict[str, Any], out: Path) -> str:

@@ -180,8 +180,8 @@ def _in_words(example: Example) -> str:
 
     if isinstance(example, TextExample):
         return f"{example.label}: {shortened(example.text, _EXAMPLE_CHARACTERS)}"
-    tagged = " ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True))
-    return shortened(tagged, _EXAMPLE_CHARACTERS)
+    words = " ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True))
+    return shortened(words, _EXAMPLE_CHARACTERS)
 
 
 def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:

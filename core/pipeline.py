@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from core.analysis.size import EVALUATE, megabytes
 from core.distillation.training import best_model
 from core.errors import Stopped
-from core.evaluation import compare_on_task, measure_student, measure_teacher, score_task
-from core.events import Message, Score, Size, Stage
+from core.evaluation import measure_student, measure_teacher
+from core.events import Message, Size, Stage
 from core.export.card import model_card
 from core.export.report import write_report
 from core.languages import check_language
 from core.models import LanguageModel, load, save
 from core.origin import origin
-from core.sealing import replace_folder, write_atomic, write_json
+from core.run import DETAILS
+from core.run_scores import score_tasks
+from core.sealing import json_text, replace_folder, write_atomic, write_json
 from core.stages import STAGES, check_vocabulary_target, validation_loss
 from core.tasks.leaks import leak_warning
 from core.workspace import Workspace, micro_tokens
@@ -121,43 +123,13 @@ def _report_size(work: Workspace, stage: str, lm: LanguageModel) -> None:
 
 def _evaluate(student: LanguageModel, work: Workspace) -> None:
     """Score teacher and student; each training of a task that is done stays done when the run is stopped."""
-    recipe, ctx, device = work.recipe, work.ctx, work.recipe.schedule.device
+    ctx, device = work.ctx, work.recipe.schedule.device
     _begin(EVALUATE, work)
     before = _seconds_before(EVALUATE, work)
-    done: dict[str, dict[str, float]] = work.checkpointed(EVALUATE).get("scores", {})
-    adapted = work.model_after(["adapt"])
-    sides: tuple[Literal["teacher", "student"], ...] = ("teacher", "student")
-    units = [(task, who, seed) for task in recipe.tasks for who in sides for seed in task.seeds]
-    for number, (task, who, seed) in enumerate(units):
-        ctx.progress(number, len(units) + 1)
-        key = f"{task.name}/{who}/{seed}"
-        if key in done:
-            continue
-        lm = adapted if who == "teacher" else student
-        try:
-            done[key] = score_task(lm, task, work.tasks[task.name], seed, device, ctx)
-        except Stopped:
-            work.save_progress(EVALUATE, None, scores=done)
-            raise
-        for metric, value in done[key].items():
-            ctx.emit(
-                Score(
-                    stage=EVALUATE,
-                    step=number,
-                    task=task.name,
-                    metric=metric,
-                    value=value,
-                    split="test",
-                    seed=seed,
-                    who=who,
-                    how="final",
-                )
-            )
-        work.save_progress(EVALUATE, None, scores=done)
-    ctx.progress(len(units), len(units) + 1)
+    scored = score_tasks(work, work.model_after(["adapt"]), student, more=1)
     data = work.data(student)
     learnt_from = work.first_teacher()
-    last = recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
+    last = work.recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
     kept = work.report("vocabulary")["kept"] if last else None
     # In batches that suit the teacher, which is the larger one; the masks don't depend on them.
     smaller = replace(data, micro_tokens=min(data.micro_tokens, micro_tokens(learnt_from, device)))
@@ -169,21 +141,14 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
         "validation_loss": ours.mlm,
         "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy},
         "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy},
-        "tasks": {
-            task.name: compare_on_task(
-                task,
-                [done[f"{task.name}/teacher/{seed}"] for seed in task.seeds],
-                [done[f"{task.name}/student/{seed}"] for seed in task.seeds],
-            )
-            for task in recipe.tasks
-        },
+        "tasks": scored.tasks,
         "leaks": {name: leaks.to_json() for name, leaks in work.leaks.items()},
         "seconds": ctx.seconds - before,
         "peak_memory": work.peak_memory(EVALUATE),
     }
-    ctx.progress(len(units) + 1, len(units) + 1)
+    ctx.progress(scored.steps, scored.steps)
     ctx.emit(Stage(name=EVALUATE, state="finished"))
-    work.finish_stage(EVALUATE, report, None)
+    work.finish_stage(EVALUATE, report, None, {DETAILS: json_text(scored.details)})
 
 
 def _results(work: Workspace) -> dict[str, Any]:

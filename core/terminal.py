@@ -11,7 +11,20 @@ from typing import Any, Protocol, TextIO
 from core.analysis.size import EVALUATE
 from core.events import Event, Loss, Message, Progress, Score, Size, Stage
 from core.tables import text_table
-from core.wording import MISSING, clean, duration, forecast, mean_sd, megabytes, metric, number, parameters, stage
+from core.wording import (
+    MISSING,
+    clean,
+    duration,
+    forecast,
+    measured_by,
+    megabytes,
+    metric,
+    number,
+    parameters,
+    stage,
+    verdict,
+    whole_score,
+)
 
 _LINE_SECONDS = 5.0
 _BAR_SECONDS = 0.1
@@ -208,7 +221,7 @@ def forget(stream: TextIO) -> None:
 
 
 def summary(results: Mapping[str, Any]) -> str:
-    """Teacher and student side by side, from the content of results.json."""
+    """Teacher and student side by side, and whether the differences are noise, from the content of results.json."""
     teacher, student = results["teacher"], results["student"]
     rows = [
         ("parameters", parameters(teacher["parameters"]), parameters(student["parameters"]),
@@ -219,10 +232,12 @@ def summary(results: Mapping[str, Any]) -> str:
         ("masked-token accuracy", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"]),
          _difference(student["mlm_accuracy"], teacher["mlm_accuracy"], 1)),
     ]  # fmt: skip
-    for name, task in results.get("tasks", {}).items():
-        label = f"{name} ({metric(task['metric'])})"
-        rows.append((label, mean_sd(task["teacher"]), mean_sd(task["student"]), _difference(-task["drop"], 0.0, 1)))
-    return text_table(("", "teacher", "student", "change"), rows)
+    tasks = results.get("tasks", {})
+    for name, task in tasks.items():
+        scores = whole_score(task["teacher"]), whole_score(task["student"])
+        rows.append((f"{name} ({measured_by(task)})", *scores, _difference(-task["drop"], 0.0, 1)))
+    told = [f"{clean(name)}: {verdict(task)}" for name, task in tasks.items() if verdict(task)]
+    return "\n".join([text_table(("", "teacher", "student", "change"), rows), *([""] if told else []), *told])
 
 
 def estimate_text(found: Mapping[str, Any], *, exact: bool) -> str:

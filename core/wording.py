@@ -128,11 +128,11 @@ Verdict = Literal["within", "beyond", "one seed", "seeds differ"]
 seed no more is known; they don't, but seeds may."""
 _VERDICTS: Mapping[Verdict, str] = {
     "within": "is not distinguishable from noise ({p}, {examples:,} test examples).",
-    "beyond": "is distinguishable from noise ({p}, {examples:,} test examples, {seeds}).",
-    "one seed": "is distinguishable from the noise of the test examples ({p}, {examples:,} of them); how much chance "
-    "in training adds, one seed can't tell.",
-    "seeds differ": "is distinguishable from the noise of the test examples ({p}, {examples:,} of them), but training "
-    "with other seeds may change as much.",
+    "beyond": "is distinguishable from noise ({p}, {examples:,} test examples, also over {seeds}).",
+    "one seed": "is distinguishable from the noise of the {examples:,} test examples ({p}); of the noise in training, "
+    "one seed tells nothing.",
+    "seeds differ": "is distinguishable from the noise of the {examples:,} test examples ({p}), but not from that of "
+    "the seeds.",
 }
 
 

@@ -25,7 +25,7 @@ from core.distillation.checkpoint import TrainingState, read_about
 from core.distillation.data import TextData
 from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks
-from core.errors import InputError
+from core.errors import InputError, about
 from core.events import Event
 from core.export.versions import versions
 from core.families import Sizes
@@ -38,6 +38,7 @@ from core.run import RunContext, RunFolder
 from core.sealing import replace_folder, sealed, write_json
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
+from core.tasks.folds import folds_of
 from core.tasks.leaks import Leaks, find_leaks
 
 _OPERATIONS = {"cpu": 2e11}
@@ -95,7 +96,13 @@ class Workspace:
     def tasks(self) -> dict[str, TaskData]:
         """The recipe's tasks by name."""
         code = self.recipe.language.code
-        return {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+        found = {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+        for task in self.recipe.tasks:
+            with about(f"tasks.{task.name}.folds"):
+                folds_of(
+                    task.folds, found[task.name]
+                )  # refuses more than there is data for, before anything is trained
+        return found
 
     @cached_property
     def leaks(self) -> dict[str, Leaks]:

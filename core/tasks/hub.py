@@ -67,7 +67,7 @@ def full_source(kind: str, source: str, language: str) -> str:
     known = known_set(name)
     if known is None:
         return source
-    if name in known.script_only:
+    if name.casefold() in (other.casefold() for other in known.script_only):
         instead = f"{HUB}{known.name}" + (f":{configuration}" if configuration else "")
         raise InputError(
             f"To get {name!r} from the hub, its own script would have to run, which Monoglot never does.",

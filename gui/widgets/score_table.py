@@ -30,7 +30,8 @@ class NumberTable(QTableWidget):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def set_rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show these."""
+        """Show these; a row of one entry is a note on the row above it."""
+        self.clearSpans()
         self.setColumnCount(len(header))
         self.setRowCount(len(rows))
         for column, words in enumerate(header):
@@ -38,11 +39,13 @@ class NumberTable(QTableWidget):
             item.setTextAlignment(_RIGHT if column else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             self.setHorizontalHeaderItem(column, item)
         for number, row in enumerate(rows):
-            for column, words in enumerate(row):
+            for column, words in enumerate([*row, *[""] * (len(header) - len(row))]):
                 item = QTableWidgetItem(words)
                 if column:
                     item.setTextAlignment(_RIGHT)
                 self.setItem(number, column, item)
+            if len(row) == 1:
+                self.setSpan(number, 0, 1, len(header))
         head = self.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -72,7 +75,12 @@ class ScoreTable(NumberTable):
     def fill(self, results: dict[str, Any]) -> None:
         """Show the content of results.json."""
         self.setAccessibleName(self.tr("Teacher against student"))
-        self.setToolTip(self.tr("Scores are from the test split, the mean over the seeds and its standard deviation."))
+        self.setToolTip(
+            self.tr(
+                "Scores are from the test split, the mean over the seeds and its standard deviation; 95 %: where the "
+                "mean would lie with other test examples. Noise: what these, or other seeds, would change."
+            )
+        )
         teacher, student = results["teacher"], results["student"]
         error = self.tr("Surprise at hidden words (masked-language loss, nats)")
         guessed = self.tr("Hidden words guessed (masked-token accuracy, %)")
@@ -82,10 +90,12 @@ class ScoreTable(NumberTable):
         ]
         for name, task in results["tasks"].items():
             kind = text.kind_name(task["kind"])
-            title = f"{kind} ({text.metric_name(task['metric'])})" if name == task["kind"] else f"{kind}: {name}"
+            title = f"{kind} ({text.measured_by(task)})" if name == task["kind"] else f"{kind}: {name}"
             teacher_score, student_score = task["teacher"], task["student"]
             difference = text.change(teacher_score["mean"], student_score["mean"])
             rows.append([title, text.score(teacher_score), text.score(student_score), difference])
+            verdict = text.verdict(task)
+            rows += [[verdict]] if verdict else []
         self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student"), self.tr("Change")], rows)
 
 
