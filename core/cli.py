@@ -272,6 +272,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _evaluation_text(found: dict[str, Any]) -> str:
+    from core.export.measures import language_note, language_rows, speed_note, speed_rows
     from core.tables import text_table
     from core.wording import mean_sd, megabytes, metric, number, parameters
 
@@ -280,9 +281,12 @@ def _evaluation_text(found: dict[str, Any]) -> str:
         ("size", megabytes(found["megabytes"])),
         ("masked-language loss", number(found["mlm_loss"], 3)),
         ("masked-token accuracy", number(found["mlm_accuracy"])),
+        *language_rows((found,)),
     ]
     rows += [(f"{name} ({metric(task['metric'])})", mean_sd(task)) for name, task in found["tasks"].items()]
-    return text_table(("", "model"), rows)
+    rows += speed_rows(found.get("inference"), ("model",))
+    notes = language_note((found,)), speed_note(found.get("inference"))
+    return "\n\n".join([text_table(("", "model"), rows), *filter(None, notes)])
 
 
 def _trim_text(found: dict[str, Any], out: Path) -> str:

@@ -16,6 +16,8 @@ from core.context import Context
 from core.corpus.prepare import prepare
 from core.distillation.data import TextData
 from core.distillation.validation import Measured, measure
+from core.inference import measure_inference
+from core.intrinsic import measure_language
 from core.models import LanguageModel, load
 from core.preflight import check
 from core.recipe import Recipe, Task
@@ -131,7 +133,9 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         measured = (
             measure_student(lm, text_data(lm, corpus, recipe, Path(scratch), ctx), device, ctx) if has_head else None
         )
-    found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy, "tasks": {}}
+        texts = list(corpus.validation)
+    found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy}
+    found |= measure_language([lm], texts, recipe, ctx, has_head=has_head)[0] | {"tasks": {}}
     units = [(task, seed) for task in recipe.tasks for seed in task.seeds]
     runs: dict[str, list[dict[str, float]]] = {}
     for done, (task, seed) in enumerate(units):
@@ -144,4 +148,5 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
             "metric": kind_of(task.kind).metric,
             **summarise(runs[task.name]),
         }
-    return found
+    inference = measure_inference({"model": model.absolute()}, texts, recipe, ctx)
+    return found | ({"inference": inference} if inference else {})

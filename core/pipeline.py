@@ -14,6 +14,8 @@ from core.evaluation import compare_on_task, measure_student, measure_teacher, s
 from core.events import Score, Size, Stage
 from core.export.card import model_card
 from core.export.report import write_report
+from core.inference import measure_inference
+from core.intrinsic import measure_language
 from core.languages import check_language
 from core.models import LanguageModel, load, save
 from core.sealing import replace_folder, write_atomic, write_json
@@ -149,12 +151,16 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     smaller = replace(data, micro_tokens=min(data.micro_tokens, micro_tokens(learnt_from, device)))
     theirs = measure_teacher(learnt_from, smaller, kept, device, ctx)
     ours = measure_student(student, data, device, ctx)
+    texts = list(work.corpus.validation)
+    known = measure_language([adapted, student], texts, recipe, ctx)
+    folders = {"teacher": work.folder_after(["adapt"]), "student": work.folder_after(work.stages[:-1])}
     report = {
         "name": EVALUATE,
         "parameters": sum(student.parameters.values()),
         "validation_loss": ours.mlm,
-        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy},
-        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy},
+        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy, **known[0]},
+        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy, **known[1]},
+        "inference": measure_inference(folders, texts, recipe, ctx),
         "tasks": {
             task.name: compare_on_task(
                 task,
@@ -195,6 +201,7 @@ def _results(work: Workspace) -> dict[str, Any]:
             "real_tokens_per_second": _rate(list(distilled.values())),
             "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,
             "stages": rates,
+            **({"inference": end["inference"]} if end.get("inference") else {}),
         },
     }
 

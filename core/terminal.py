@@ -10,6 +10,7 @@ from typing import Any, Protocol, TextIO
 
 from core.analysis.size import EVALUATE
 from core.events import Event, Loss, Message, Progress, Score, Size, Stage
+from core.export.measures import language_note, language_rows, speed_note, speed_rows
 from core.tables import text_table
 from core.wording import MISSING, clean, duration, forecast, mean_sd, megabytes, metric, number, parameters, stage
 
@@ -218,11 +219,15 @@ def summary(results: Mapping[str, Any]) -> str:
          _difference(student["mlm_loss"], teacher["mlm_loss"], 3)),
         ("masked-token accuracy", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"]),
          _difference(student["mlm_accuracy"], teacher["mlm_accuracy"], 1)),
+        *((*row, "") for row in language_rows((teacher, student))),
     ]  # fmt: skip
     for name, task in results.get("tasks", {}).items():
         label = f"{name} ({metric(task['metric'])})"
         rows.append((label, mean_sd(task["teacher"]), mean_sd(task["student"]), _difference(-task["drop"], 0.0, 1)))
-    return text_table(("", "teacher", "student", "change"), rows)
+    inference = results.get("throughput", {}).get("inference")
+    rows += [(*row, "") for row in speed_rows(inference, ("teacher", "student"))]
+    notes = language_note((teacher, student)), speed_note(inference)
+    return "\n\n".join([text_table(("", "teacher", "student", "change"), rows), *filter(None, notes)])
 
 
 def estimate_text(found: Mapping[str, Any], *, exact: bool) -> str:
