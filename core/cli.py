@@ -272,6 +272,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _evaluation_text(found: dict[str, Any]) -> str:
+    from core.export.measures import language_note, language_rows, speed_note, speed_rows
     from core.tables import text_table
     from core.wording import measured_by, megabytes, number, parameters, whole_score
 
@@ -280,8 +281,10 @@ def _evaluation_text(found: dict[str, Any]) -> str:
         ("size", megabytes(found["megabytes"])),
         ("masked-language loss", number(found["mlm_loss"], 3)),
         ("masked-token accuracy", number(found["mlm_accuracy"])),
+        *language_rows((found,)),
     ]
     rows += [(f"{name} ({measured_by(task)})", whole_score(task)) for name, task in found["tasks"].items()]
+    rows += speed_rows(found.get("inference"), ("model",))
     tables = [text_table(("", "model"), rows)]
     for name, task in found["tasks"].items():
         each = [
@@ -289,7 +292,8 @@ def _evaluation_text(found: dict[str, Any]) -> str:
             for label, scores in task["labels"].items()
         ]
         tables.append(text_table((name, "precision", "recall", "F1", "support"), each))
-    return "\n\n".join(tables)
+    notes = language_note((found,)), speed_note(found.get("inference"))
+    return "\n\n".join([*tables, *filter(None, notes)])
 
 
 def _trim_text(found: dict[str, Any], out: Path) -> str:

@@ -15,6 +15,8 @@ from core.context import Context
 from core.corpus.prepare import prepare
 from core.distillation.data import TextData
 from core.distillation.validation import Measured, measure
+from core.inference import measure_inference
+from core.intrinsic import measure_language
 from core.models import LanguageModel, load
 from core.preflight import check
 from core.recipe import Recipe
@@ -109,12 +111,15 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         measured = (
             measure_student(lm, text_data(lm, corpus, recipe, Path(scratch), ctx), device, ctx) if has_head else None
         )
+        texts = list(corpus.validation)
     found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy}
+    found |= measure_language([lm], texts, recipe, ctx, has_head=has_head)[0]
     done: dict[str, str] = {}
     for _ in train_units(units(plans, ["student"]), {"student": lm}, done, device, ctx):
         pass
     found["tasks"] = {plan.task.name: _alone(plan, plan.answers("student", done), recipe.seed) for plan in plans}
-    return found
+    inference = measure_inference({"model": model.absolute()}, texts, recipe, ctx)
+    return found | ({"inference": inference} if inference else {})
 
 
 def _alone(plan: Plan, answers: Answers, seed: int) -> dict[str, Any]:

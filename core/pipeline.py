@@ -14,6 +14,8 @@ from core.evaluation import measure_student, measure_teacher
 from core.events import Message, Size, Stage
 from core.export.card import model_card
 from core.export.report import write_report
+from core.inference import measure_inference
+from core.intrinsic import measure_language
 from core.languages import check_language
 from core.models import LanguageModel, load, save
 from core.origin import origin
@@ -123,24 +125,29 @@ def _report_size(work: Workspace, stage: str, lm: LanguageModel) -> None:
 
 def _evaluate(student: LanguageModel, work: Workspace) -> None:
     """Score teacher and student; each training of a task that is done stays done when the run is stopped."""
-    ctx, device = work.ctx, work.recipe.schedule.device
+    recipe, ctx, device = work.recipe, work.ctx, work.recipe.schedule.device
     _begin(EVALUATE, work)
     before = _seconds_before(EVALUATE, work)
-    scored = score_tasks(work, work.model_after(["adapt"]), student, more=1)
+    adapted = work.model_after(["adapt"])
+    scored = score_tasks(work, adapted, student, more=1)
     data = work.data(student)
     learnt_from = work.first_teacher()
-    last = work.recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
+    last = recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
     kept = work.report("vocabulary")["kept"] if last else None
     # In batches that suit the teacher, which is the larger one; the masks don't depend on them.
     smaller = replace(data, micro_tokens=min(data.micro_tokens, micro_tokens(learnt_from, device)))
     theirs = measure_teacher(learnt_from, smaller, kept, device, ctx)
     ours = measure_student(student, data, device, ctx)
+    texts = list(work.corpus.validation)
+    known = measure_language([adapted, student], texts, recipe, ctx)
+    folders = {"teacher": work.folder_after(["adapt"]), "student": work.folder_after(work.stages[:-1])}
     report = {
         "name": EVALUATE,
         "parameters": sum(student.parameters.values()),
         "validation_loss": ours.mlm,
-        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy},
-        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy},
+        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy, **known[0]},
+        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy, **known[1]},
+        "inference": measure_inference(folders, texts, recipe, ctx),
         "tasks": scored.tasks,
         "leaks": {name: leaks.to_json() for name, leaks in work.leaks.items()},
         "seconds": ctx.seconds - before,
@@ -175,6 +182,7 @@ def _results(work: Workspace) -> dict[str, Any]:
             "real_tokens_per_second": _rate(list(distilled.values())),
             "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,
             "stages": rates,
+            **({"inference": end["inference"]} if end.get("inference") else {}),
         },
     }
 

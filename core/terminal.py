@@ -10,6 +10,7 @@ from typing import Any, Protocol, TextIO
 
 from core.analysis.size import EVALUATE
 from core.events import Event, Loss, Message, Progress, Score, Size, Stage
+from core.export.measures import language_note, language_rows, speed_note, speed_rows
 from core.tables import text_table
 from core.wording import (
     MISSING,
@@ -231,13 +232,17 @@ def summary(results: Mapping[str, Any]) -> str:
          _difference(student["mlm_loss"], teacher["mlm_loss"], 3)),
         ("masked-token accuracy", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"]),
          _difference(student["mlm_accuracy"], teacher["mlm_accuracy"], 1)),
+        *((*row, "") for row in language_rows((teacher, student))),
     ]  # fmt: skip
     tasks = results.get("tasks", {})
     for name, task in tasks.items():
         scores = whole_score(task["teacher"]), whole_score(task["student"])
         rows.append((f"{name} ({measured_by(task)})", *scores, _difference(-task["drop"], 0.0, 1)))
-    told = [f"{clean(name)}: {verdict(task)}" for name, task in tasks.items() if verdict(task)]
-    return "\n".join([text_table(("", "teacher", "student", "change"), rows), *([""] if told else []), *told])
+    inference = results.get("throughput", {}).get("inference")
+    rows += [(*row, "") for row in speed_rows(inference, ("teacher", "student"))]
+    told = "\n".join(f"{clean(name)}: {verdict(task)}" for name, task in tasks.items() if verdict(task))
+    notes = told, language_note((teacher, student)), speed_note(inference)
+    return "\n\n".join([text_table(("", "teacher", "student", "change"), rows), *filter(None, notes)])
 
 
 def estimate_text(found: Mapping[str, Any], *, exact: bool) -> str:

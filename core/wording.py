@@ -81,8 +81,17 @@ def _rounded(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.5 else f"{value:.1f}".removesuffix(".0")
 
 
-def memory(megabytes: float) -> str:
+def milliseconds(value: float | None) -> str:
+    """A short time, in three digits or whole: 2.13 ms, 12.3 ms, 1,204 ms."""
+    if value is None:
+        return MISSING
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} ms"
+
+
+def memory(megabytes: float | None) -> str:
     """Working memory: 850 MB, 3.2 GB."""
+    if megabytes is None:
+        return MISSING
     return f"{megabytes / 1000:,.1f} GB" if megabytes >= 999.5 else f"{megabytes:,.0f} MB"
 
 

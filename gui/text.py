@@ -156,8 +156,18 @@ def _two_digits(value: float) -> str:
     return number(value, 1 if value < 9.5 and round(value, 1) % 1 else 0)
 
 
-def memory(size: float) -> str:
+def milliseconds(value: float | None) -> str:
+    """A short time, in three digits or whole: 2.13 ms, 12.3 ms, 1,204 ms."""
+    if value is None:
+        return MISSING
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return QCoreApplication.translate("Durations", "{} ms").format(number(value, digits))
+
+
+def memory(size: float | None) -> str:
     """Working memory, from bytes: 850 MB, 3.2 GB."""
+    if size is None:
+        return MISSING
     return f"{number(size / 1e9)} GB" if size >= 999.5e6 else f"{number(size / 1e6, 0)} MB"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+from core.analysis.allowances import probe_interval, set_share, shortest_training
 from core.analysis.amounts import Amounts
 from core.analysis.lessons import Profile, Taught, lessons, step_work
 from core.analysis.operations import Reading, forward, training
@@ -263,16 +264,17 @@ class _Run:
         )  # fmt: skip
 
     def _probes(self, taught: Taught, plan: TrainingSettings) -> Part:
-        """The live scores: at the first and last validation, between them as often as a tenth of the time allows."""
+        """The live scores, as `core.live` takes them."""
         length = min(_PROBE_LENGTH, self.profile.attended)
         tokens = length * sum(min(_PROBE_TEXTS, self._task_tokens(task) / length) for task in self.recipe.tasks)
-        allowed = 0.1 * plan.interval * plan.batch_tokens
-        every = plan.interval * max(1, math.ceil(tokens / 3 / allowed))
+        asked = MASK_VARIANTS * self.text * (1 - self.recipe.corpus.validation_fraction)
+        tokens *= set_share(tokens * self.profile.token_bytes, shortest_training(self.recipe), asked)
         reading = Reading(tokens, tokens * length, 0, 0)
-        times = 2 + (plan.steps - 1) // every
+        probe = forward(self.family, taught.student, reading)
+        step = training(self.family, taught.student, Reading(plan.batch_tokens, 0, 0, 0))
+        times = 1 + math.ceil(plan.steps / probe_interval(plan, probe, step))
         theirs = forward(self.family, taught.teacher, reading) if taught == self.lessons[0] else 0.0
-        ours = times * forward(self.family, taught.student, reading)
-        return Part(name="live scores", stage=taught.stage, teacher=theirs, student=ours)
+        return Part(name="live scores", stage=taught.stage, teacher=theirs, student=times * probe)
 
     def _task_tokens(self, task: Task) -> float:
         return sum(self.amounts.tasks[task.name].values()) / self.profile.token_bytes

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.export.measures import language_note, language_rows
 from core.export.versions import monoglot_version
 from core.recipe import Method, Recipe, Schedule
 from core.teachers import known_teacher
@@ -134,10 +135,13 @@ def _sizes(results: Mapping[str, Any]) -> str:
         ("Masked-language loss (nats)", number(teacher["mlm_loss"], 3), number(student["mlm_loss"], 3)),
         ("Masked-token accuracy (%)", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"])),
     ]
-    return "## Size and masked-language loss\n\n" + _table(("", "Teacher", "Student"), rows) + (
-        "\n\nParameters count tied tensors once, the masked-language head included. Loss and accuracy are both on the "
+    known = [(name[:1].upper() + name[1:], *values) for name, *values in language_rows((teacher, student))]
+    note = (
+        "Parameters count tied tensors once, the masked-language head included. Loss and accuracy are both on the "
         "student's validation text, tokens and masks."
-    )  # fmt: skip
+    )
+    table = _table(("", "Teacher", "Student"), [*rows, *known])
+    return f"## Size and masked-language loss\n\n{table}\n\n{note} {language_note((teacher, student))}".rstrip()
 
 
 def _scores(results: Mapping[str, Any]) -> str:
