@@ -12,8 +12,10 @@ import pytest
 from finished_run import RESULTS, events
 
 from core.events import Loss, Score
+from core.export.dot_plot import Dot, DotRow, dot_plot
+from core.export.drawing import si
 from core.export.figures import figures
-from core.export.plots import Band, Dot, DotRow, Line, dot_plot, line_plot, si, smoothed, stacked_bars
+from core.export.plots import Band, Line, line_plot, smoothed, stacked_bars
 
 
 def test_each_plot_is_well_formed_and_named() -> None:

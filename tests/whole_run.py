@@ -53,7 +53,7 @@ def whole_results() -> dict[str, Any]:
     """results.json with every key there is."""
     results = copy.deepcopy(RESULTS)
     results["teacher"] |= {"pseudo_perplexity": 12.345, "tokens_a_word": 1.875}
-    results["student"] |= {"pseudo_perplexity": 23.456, "tokens_a_word": 1.5}
+    results["student"] |= {"pseudo_perplexity": 23.456, "tokens_a_word": 1.5, "pseudo_perplexity_tokens": 4321}
     names, pos = results["tasks"]["names"], results["tasks"]["pos"]
     names["teacher"]["interval"], names["student"]["interval"] = [80.1, 86.2], [76.3, 83.4]
     names["paired"] = {
