@@ -40,7 +40,7 @@ def leak_notes(run: Run) -> Markup:
 def is_paired(task: Mapping[str, Any]) -> bool:
     """Whether teacher and student were tested against each other, example by example."""
     found = task.get("paired")
-    return isinstance(found, Mapping) and {"p", "distinguishable", "examples"} <= set(found)
+    return isinstance(found, Mapping) and {"p", "distinguishable", "examples", "seeds"} <= set(found)
 
 
 def _plot(tasks: Mapping[str, Mapping[str, Any]]) -> str:
