@@ -293,17 +293,28 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _evaluation_text(found: dict[str, Any]) -> str:
+    from core.export.measures import language_note, language_rows, speed_note, speed_rows
     from core.tables import text_table
-    from core.wording import mean_sd, megabytes, metric, number, parameters
+    from core.wording import measured_by, megabytes, number, parameters, whole_score
 
     rows = [
         ("parameters", parameters(found["parameters"])),
         ("size", megabytes(found["megabytes"])),
         ("masked-language loss", number(found["mlm_loss"], 3)),
         ("masked-token accuracy", number(found["mlm_accuracy"])),
+        *language_rows((found,)),
     ]
-    rows += [(f"{name} ({metric(task['metric'])})", mean_sd(task)) for name, task in found["tasks"].items()]
-    return text_table(("", "model"), rows)
+    rows += [(f"{name} ({measured_by(task)})", whole_score(task)) for name, task in found["tasks"].items()]
+    rows += speed_rows(found.get("inference"), ("model",))
+    tables = [text_table(("", "model"), rows)]
+    for name, task in found["tasks"].items():
+        each = [
+            (label, *(number(scores[column]) for column in ("precision", "recall", "f1")), f"{scores['support']:,}")
+            for label, scores in task["labels"].items()
+        ]
+        tables.append(text_table((name, "precision", "recall", "F1", "support"), each))
+    notes = language_note((found,)), speed_note(found.get("inference"))
+    return "\n\n".join([*tables, *filter(None, notes)])
 
 
 def _trim_text(found: dict[str, Any], out: Path) -> str:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -16,57 +15,36 @@ from core.context import Context
 from core.corpus.prepare import prepare
 from core.distillation.data import TextData
 from core.distillation.validation import Measured, measure
+from core.inference import measure_inference
+from core.intrinsic import measure_language
 from core.models import LanguageModel, load
 from core.preflight import check
-from core.recipe import Recipe, Task
+from core.recipe import Recipe
 from core.resolve import resolve, set_up_torch
+from core.scoring import SIDES, Plan, planned, train_units, units
+from core.seeds import derive
 from core.tasks.data import load_task
-from core.tasks.examples import TaskData
+from core.tasks.details import by_label, details, supports
 from core.tasks.kinds import kind_of
-from core.tasks.training import train_and_score
+from core.tasks.summary import Answers, compared, summarise
 from core.workspace import text_data
 
 
-def score_task(lm: LanguageModel, task: Task, data: TaskData, seed: int, device: str, ctx: Context) -> dict[str, float]:
-    """One training of a task with one seed: its scores on the test split, 0-100, the main metric first."""
+def teacher_against_student(plan: Plan, done: Mapping[str, str], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A task's entries in results.json and in tasks.json.
 
-    def number(value: Any) -> Any:
-        return None if value == "auto" else value
-
-    result = train_and_score(
-        lm,
-        data,
-        method=task.method,
-        seed=seed,
-        epochs=task.epochs,
-        patience=task.patience,
-        learning_rate=number(task.learning_rate),
-        batch_size=number(task.batch_size),
-        reduction_factor=number(task.reduction_factor),
-        device=device,
-        ctx=ctx,
-    )
-    return result.scores
+    Args:
+        plan: how the task is scored.
+        done: what both models answered.
+        seed: the recipe's.
+    """
+    teacher, student = (plan.answers(who, done) for who in SIDES)
+    found = compared(plan.tested, teacher, student, _resampling_seed(plan, seed))
+    return {**found, "folds": plan.folds}, details(plan.tested, teacher, student)
 
 
-def summarise(runs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Mean and sample standard deviation of the main metric over seeds; other metrics beside it."""
-    main, *others = runs[0]
-    summary = _spread([run[main] for run in runs])
-    return summary | {name: _spread([run[name] for run in runs]) for name in others}
-
-
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else None, "runs": list(values)}
-
-
-def compare_on_task(
-    task: Task, teacher: Sequence[Mapping[str, float]], student: Sequence[Mapping[str, float]]
-) -> dict[str, Any]:
-    """A task's entry in results.json."""
-    ours, theirs = summarise(student), summarise(teacher)
-    kind = {"kind": task.kind, "metric": kind_of(task.kind).metric}
-    return {**kind, "teacher": theirs, "student": ours, "drop": theirs["mean"] - ours["mean"]}
+def _resampling_seed(plan: Plan, seed: int) -> int:
+    return derive(seed, "test examples", plan.task.name)
 
 
 def measure_student(lm: LanguageModel, data: TextData, device: str, ctx: Context) -> Measured:
@@ -120,6 +98,8 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         ),
         base,
     )
+    code = recipe.language.code
+    plans = [planned(task, load_task(task.kind, task.source, base, code)) for task in recipe.tasks]
     lm, has_head = load(model)
     recipe = resolve(recipe, checked.family, checked.sizes)
     set_up_torch(recipe.schedule)
@@ -131,17 +111,26 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         measured = (
             measure_student(lm, text_data(lm, corpus, recipe, Path(scratch), ctx), device, ctx) if has_head else None
         )
-    found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy, "tasks": {}}
-    units = [(task, seed) for task in recipe.tasks for seed in task.seeds]
-    runs: dict[str, list[dict[str, float]]] = {}
-    for done, (task, seed) in enumerate(units):
-        ctx.progress(done, len(units))
-        data = load_task(task.kind, task.source, base, recipe.language.code)
-        runs.setdefault(task.name, []).append(score_task(lm, task, data, seed, device, ctx))
-    for task in recipe.tasks:
-        found["tasks"][task.name] = {
-            "kind": task.kind,
-            "metric": kind_of(task.kind).metric,
-            **summarise(runs[task.name]),
-        }
-    return found
+        texts = list(corpus.validation)
+    found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy}
+    found |= measure_language([lm], texts, recipe, ctx, has_head=has_head)[0]
+    done: dict[str, str] = {}
+    for _ in train_units(units(plans, ["student"]), {"student": lm}, done, device, ctx):
+        pass
+    found["tasks"] = {plan.task.name: _alone(plan, plan.answers("student", done), recipe.seed) for plan in plans}
+    inference = measure_inference({"model": model.absolute()}, texts, recipe, ctx)
+    return found | ({"inference": inference} if inference else {})
+
+
+def _alone(plan: Plan, answers: Answers, seed: int) -> dict[str, Any]:
+    """A task's entry where one model is scored."""
+    tested = plan.tested
+    support = supports(tested)
+    return {
+        "kind": tested.kind,
+        "metric": kind_of(tested.kind).metric,
+        "folds": plan.folds,
+        "examples": len(tested.examples),
+        **summarise(tested, answers, _resampling_seed(plan, seed)),
+        "labels": {label: {"support": support[label], **found} for label, found in by_label(tested, answers).items()},
+    }

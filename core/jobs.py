@@ -22,6 +22,7 @@ from core.events import Event
 from core.fault_log import log_own_fault
 from core.recipe import LEAST_LETTERS
 from core.terminal import forget
+from core.wording import shortened
 
 if TYPE_CHECKING:
     from core.tasks.examples import Example
@@ -146,22 +147,30 @@ def _corpus(given: Arguments, ctx: Context) -> dict[str, Any]:
 
 
 def _task(given: Arguments, ctx: Context) -> dict[str, Any]:
-    """From kind, source, base, language: what a task's data hold; empty for the hub's, which the run fetches."""
+    """From kind, source, base, language: what a task's data hold; empty for the hub's, which the run fetches.
+
+    `notes` are sentences on how the data were read; `leaks` is as in results.json, without the corpus.
+    """
     from collections import Counter
 
     from core.tasks.data import load_task
     from core.tasks.examples import SPLITS
-    from core.tasks.hub import parse_source
+    from core.tasks.hub import full_source
+    from core.tasks.leaks import find_leaks
 
-    if given.text("source").startswith("hub:"):
-        parse_source(given.text("source"))
-        return {"splits": {}, "labels": {}, "first": []}
-    data = load_task(given.text("kind"), given.text("source"), given.path("base"), given.text("language"))
+    kind, source, language = (given.text(name) for name in ("kind", "source", "language"))
+    if source.startswith("hub:"):
+        full_source(kind, source, language)
+        return {"splits": {}, "labels": {}, "first": [], "notes": [], "leaks": {}}
+    data = load_task(kind, source, given.path("base"), language)
     counts = Counter(label for example in data.train for label in example.labels)
+    leaks = find_leaks({"": data})[""].to_json()
     return {
         "splits": {split: len(getattr(data, split)) for split in SPLITS},
         "labels": {label: counts[label] for label in data.labels},
         "first": [_in_words(example) for example in data.train[:_EXAMPLES]],
+        "notes": list(data.notes),
+        "leaks": {name: found for name, found in leaks.items() if name != "test_in_corpus"},
     }
 
 
@@ -170,12 +179,9 @@ def _in_words(example: Example) -> str:
     from core.tasks.examples import TextExample
 
     if isinstance(example, TextExample):
-        return f"{example.label}: {_cut(example.text)}"
-    return _cut(" ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _EXAMPLE_CHARACTERS else f"{text[: _EXAMPLE_CHARACTERS - 1]}…"
+        return f"{example.label}: {shortened(example.text, _EXAMPLE_CHARACTERS)}"
+    words = " ".join(f"{token}/{tag}" for token, tag in zip(example.tokens, example.tags, strict=True))
+    return shortened(words, _EXAMPLE_CHARACTERS)
 
 
 def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from core.tasks.kinds import KINDS
 
 CORPUS = "corpus"
 """The kind of what is text alone."""
+HUB = "hub:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,60 @@ class KnownData:
     """As its page has it; "unknown" where that says nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSet:
+    """A corpus or labelled data set with all its languages."""
+
+    title: str
+    kind: str
+    """As `KnownData.kind`."""
+    source: str
+    """What a recipe writes; {} stands for a configuration."""
+    licence: str
+    """As `KnownData.licence`."""
+    configurations: Mapping[str, tuple[str, ...]]
+    """By ISO 639-3 code: one a language, or more where it is there in several scripts."""
+    columns: tuple[str, str] | None = None
+    """The input's and the labels', where they don't have the usual names."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Where each split's plain file is, {} for a configuration, if its repository on the hub holds only a script."""
+    script_only: tuple[str, ...] = ()
+    """Other names on the hub of the same data, whose repositories hold only a script."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the hub; with {} where every language has a repository of its own."""
+        return self.source.removeprefix(HUB).partition(":")[0]
+
+    def in_language(self, code: str) -> list[KnownData]:
+        """What there is of a language.
+
+        Args:
+            code: ISO 639-3, see `known_corpora`.
+        """
+        macro = macrolanguages()
+        for own in (code, macro.get(code)):
+            if own in self.configurations:
+                return self._listed(own)
+        return [data for member in sorted(macro) if macro[member] == code for data in self._listed(member)]
+
+    def _listed(self, code: str) -> list[KnownData]:
+        configurations = self.configurations.get(code, ())
+        # Which is which has to be told only where a language is written in several scripts.
+        titles = [self.title if len(configurations) == 1 else f"{self.title}, {each}" for each in configurations]
+        return [
+            KnownData(title, self.kind, code, self.source.format(configuration), self.licence)
+            for title, configuration in zip(titles, configurations, strict=True)
+        ]
+
+
 def known_corpora(code: str) -> list[KnownData]:
     """Public texts in a language.
 
     Args:
         code: ISO 639-3. What isn't there under it is looked for under its macrolanguage, or its members.
     """
-    return [data for data in _known(code) if data.kind == CORPUS]
+    return [data for known in known_sets() if known.kind == CORPUS for data in known.in_language(code)]
 
 
 def known_tasks(code: str) -> list[KnownData]:
@@ -45,63 +94,49 @@ def known_tasks(code: str) -> list[KnownData]:
     Args:
         code: ISO 639-3, see `known_corpora`.
     """
-    kinds = list(KINDS)
-    return sorted((data for data in _known(code) if data.kind != CORPUS), key=lambda data: kinds.index(data.kind))
+    return [data for kind in KINDS for known in known_sets() if known.kind == kind for data in known.in_language(code)]
 
 
-def licence_of(source: str) -> str | None:
-    """The licence of a hub set, as its page has it ("unknown" where that says nothing); None where it isn't known here.
+def known_set(name: str) -> KnownSet | None:
+    """The set that a hub name belongs to, be it one of its `script_only`; None where it is none of these.
 
-    Args:
-        source: "hub:NAME" or "hub:NAME:CONFIGURATION…" of a recipe; names are told apart as the hub does, by letters
-            alone and not by their case.
+    The hub doesn't tell upper from lower case in names.
     """
-    named = _parts(source)
-    everything = (data for by_language in _by_language() for listed in by_language.values() for data in listed)
-    of_name = [data for data in everything if _parts(data.source)[:1] == named[:1]]
-    # Some sets have a licence for each configuration.
-    of_configuration = [data for data in of_name if _parts(data.source)[:2] == named[:2]]
-    return next((data.licence for data in [*of_configuration, *of_name]), None)
+    return _by_name().get(name.casefold())
 
 
-def _parts(source: str) -> list[str]:
-    return source.removeprefix("hub:").casefold().split(":")
-
-
-def _known(code: str) -> list[KnownData]:
-    macro = macrolanguages()
-    members = [member for member in sorted(macro) if macro[member] == code]
-    found = []
-    for by_language in _by_language():
-        own = by_language.get(code) or by_language.get(macro.get(code, ""))
-        found += own or [data for member in members for data in by_language.get(member, ())]
+@cache
+def _by_name() -> dict[str, KnownSet]:
+    found = {}
+    for known in known_sets():
+        languages = known.configurations.values() if "{}" in known.name else ()
+        own = [known.name.format(configuration) for these in languages for configuration in these] or [known.name]
+        found |= dict.fromkeys((each.casefold() for each in (*own, *known.script_only)), known)
     return found
 
 
 @cache
-def _by_language() -> tuple[dict[str, list[KnownData]], ...]:
-    """For each set of `resources/datasets.toml`, what it has of each language."""
+def known_sets() -> tuple[KnownSet, ...]:
+    """All of `resources/datasets.toml`, in its order."""
     content = tomllib.loads((Path(resources.__file__).parent / "datasets.toml").read_text(encoding="utf-8"))
-    sets = []
-    for entry in content["data"]:
-        named: dict[str, list[str]] = {}
-        for item in entry["configurations"]:
-            code, _, configuration = item.rpartition(":") if ":" in item else (item[:3], "", item)
-            named.setdefault(code, []).append(configuration)
-        sets.append(
-            {
-                code: [
-                    KnownData(
-                        # Which is which has to be told only where a language is written in several scripts.
-                        entry["title"] if len(configurations) == 1 else f"{entry['title']}, {configuration}",
-                        entry["kind"],
-                        code,
-                        entry["source"].format(configuration),
-                        entry["licence"],
-                    )
-                    for configuration in configurations
-                ]
-                for code, configurations in named.items()
-            }
+    return tuple(
+        KnownSet(
+            title=entry["title"],
+            kind=entry["kind"],
+            source=entry["source"],
+            licence=entry["licence"],
+            configurations=_by_language(entry["configurations"]),
+            columns=tuple(entry["columns"]) if "columns" in entry else None,
+            files=entry.get("files", {}),
+            script_only=tuple(entry.get("script_only", ())),
         )
-    return tuple(sets)
+        for entry in content["data"]
+    )
+
+
+def _by_language(items: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    named: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        code, _, configuration = item.rpartition(":") if ":" in item else (item[:3], "", item)
+        named[code] = (*named.get(code, ()), configuration)
+    return named

@@ -139,7 +139,9 @@ def learn(lm: LanguageModel, work: Workspace, stage: str, teacher: LanguageModel
     recipe, about = work.recipe, work.checkpointed(stage)
     total = distil_steps(work, stage)
     if stage == work.first_distillation and not about:
-        for score in work.live.scores(stage, 0, teacher.to(recipe.schedule.device), "teacher", work.ctx):
+        rough = recipe.schedule.precision == "bfloat16"
+        teacher.to(recipe.schedule.device)
+        for score in work.live.scores(stage, 0, teacher, "teacher", work.ctx, bfloat16=rough):
             work.ctx.emit(score)
     notes: dict[str, Any] = dict(about.get("notes", {}))
     rate: float | None = about.get("learning_rate")

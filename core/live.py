@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from core.analysis.allowances import probe_interval, set_share
+from core.analysis.operations import Reading, training
 from core.context import Context
 from core.distillation.schedule import TrainingSettings
 from core.events import Event, Score
@@ -13,40 +14,53 @@ from core.models import LanguageModel
 from core.recipe import Task
 from core.tasks.examples import TaskData
 from core.tasks.kinds import kind_of
-from core.tasks.probe import LiveProbe
-
-_SHARE = 0.1
-"""Of a stage's training operations, that its probes may cost."""
-_FORWARD = 1 / 3
-"""Operations of a token that is only read, as a share of one that is learnt from."""
+from core.tasks.probe import LiveProbe, characters
 
 
 class LiveScores:
     """Probes of a run's tasks on validation examples, each tokenised once a tokenizer."""
 
-    def __init__(self, tasks: Sequence[Task], data: Mapping[str, TaskData], seed: int) -> None:
-        """`data` holds each task's examples by its name; `seed` chooses which are used."""
+    def __init__(
+        self, tasks: Sequence[Task], data: Mapping[str, TaskData], seed: int, *, shortest: float, asked: float
+    ) -> None:
+        """Choose how many examples the probes take.
+
+        Args:
+            tasks: the run's.
+            data: each task's examples by its name.
+            seed: chooses which are used.
+            shortest, asked: the length of trainings, see `core.analysis.allowances.set_share`.
+        """
         self._tasks, self._data, self._seed = tasks, data, seed
+        self._share = set_share(sum(characters(data[task.name], seed) for task in tasks), shortest, asked)
         self._probes: dict[tuple[str, int], LiveProbe] = {}
 
     def due(self, step: int, settings: TrainingSettings, lm: LanguageModel) -> bool:
         """Whether a validation comes with scores: the first and the last always, those between as cost allows."""
-        cost = _FORWARD * sum(self._probe(task, lm).tokens for task in self._tasks)
-        allowed = _SHARE * settings.interval * settings.batch_tokens
-        every = settings.interval * max(1, math.ceil(cost / allowed))
+        cost = sum(self._probe(task, lm).work(lm) for task in self._tasks)
+        # The least that a step takes: the model's layers, token by token.
+        training_step = training(lm.family, lm.sizes, Reading(settings.batch_tokens, 0, 0, 0))
+        every = probe_interval(settings, cost, training_step)
         return (step - settings.begin) % every == 0 or step == settings.steps
 
     def scores(
-        self, stage: str, step: int, lm: LanguageModel, who: Literal["teacher", "student"], ctx: Context
+        self,
+        stage: str,
+        step: int,
+        lm: LanguageModel,
+        who: Literal["teacher", "student"],
+        ctx: Context,
+        *,
+        bfloat16: bool,
     ) -> list[Event]:
-        """One event a task."""
+        """One event a task; `bfloat16` where training computes in it, so that probes cost as little."""
         return [
             Score(
                 stage=stage,
                 step=step,
                 task=task.name,
                 metric=kind_of(task.kind).metric,
-                value=self._probe(task, lm)(lm, ctx),
+                value=self._probe(task, lm)(lm, ctx, bfloat16=bfloat16),
                 split="validation",
                 seed=None,
                 who=who,
@@ -59,5 +73,6 @@ class LiveScores:
         # Within a run, a tokenizer is known by its size: trimming is all that changes it.
         key = (task.name, lm.sizes.vocabulary)
         if key not in self._probes:
-            self._probes[key] = LiveProbe(self._data[task.name], lm.tokenizer, lm.max_length, self._seed)
+            data = self._data[task.name]
+            self._probes[key] = LiveProbe(data, lm.tokenizer, lm.max_length, self._seed, share=self._share)
         return self._probes[key]

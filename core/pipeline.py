@@ -5,20 +5,25 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from core.analysis.size import EVALUATE, megabytes
 from core.distillation.training import best_model
 from core.errors import Stopped
-from core.evaluation import compare_on_task, measure_student, measure_teacher, score_task
-from core.events import Score, Size, Stage
+from core.evaluation import measure_student, measure_teacher
+from core.events import Message, Size, Stage
 from core.export.card import model_card
 from core.export.report import write_report
+from core.inference import measure_inference
+from core.intrinsic import measure_language
 from core.languages import check_language
 from core.models import LanguageModel, load, save
 from core.origin import origin
-from core.sealing import replace_folder, write_atomic, write_json
+from core.run import DETAILS
+from core.run_scores import score_tasks
+from core.sealing import json_text, replace_folder, write_atomic, write_json
 from core.stages import STAGES, check_vocabulary_target, validation_loss
+from core.tasks.leaks import leak_warning
 from core.workspace import Workspace, micro_tokens
 
 
@@ -36,7 +41,7 @@ def run(work: Workspace) -> dict[str, Any]:
         if not (work.finished(work.stages[0]) or work.checkpointed(work.stages[0])):
             # What a hub set holds shows only when it is read: before anything is trained on.
             work.ctx.begin(work.stages[0])
-            write_json(work.folder.origin, origin(work.tasks, work.corpus, work.ctx))
+            _take_in(work)
             _report_size(work, "teacher", lm)
         for name in work.stages:
             if name == EVALUATE:
@@ -56,6 +61,18 @@ def run(work: Workspace) -> dict[str, Any]:
     write_report(work.folder)
     shutil.rmtree(work.folder.cache, ignore_errors=True)
     return results
+
+
+def _take_in(work: Workspace) -> None:
+    """Read tasks and corpus, keep what they hold in numbers, and say what is odd about them."""
+    write_json(work.folder.origin, origin(work.tasks, work.corpus, work.ctx))
+    for name, data in work.tasks.items():
+        for note in data.notes:
+            work.ctx.emit(Message(level="info", text=f"Task {name}: {note}"))
+    for name, leaks in work.leaks.items():
+        warning = leak_warning(name, leaks)
+        if warning:
+            work.ctx.emit(Message(level="warning", text=warning))
 
 
 def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
@@ -111,37 +128,8 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     recipe, ctx, device = work.recipe, work.ctx, work.recipe.schedule.device
     _begin(EVALUATE, work)
     before = _seconds_before(EVALUATE, work)
-    done: dict[str, dict[str, float]] = work.checkpointed(EVALUATE).get("scores", {})
     adapted = work.model_after(["adapt"])
-    sides: tuple[Literal["teacher", "student"], ...] = ("teacher", "student")
-    units = [(task, who, seed) for task in recipe.tasks for who in sides for seed in task.seeds]
-    for number, (task, who, seed) in enumerate(units):
-        ctx.progress(number, len(units) + 1)
-        key = f"{task.name}/{who}/{seed}"
-        if key in done:
-            continue
-        lm = adapted if who == "teacher" else student
-        try:
-            done[key] = score_task(lm, task, work.tasks[task.name], seed, device, ctx)
-        except Stopped:
-            work.save_progress(EVALUATE, None, scores=done)
-            raise
-        for metric, value in done[key].items():
-            ctx.emit(
-                Score(
-                    stage=EVALUATE,
-                    step=number,
-                    task=task.name,
-                    metric=metric,
-                    value=value,
-                    split="test",
-                    seed=seed,
-                    who=who,
-                    how="final",
-                )
-            )
-        work.save_progress(EVALUATE, None, scores=done)
-    ctx.progress(len(units), len(units) + 1)
+    scored = score_tasks(work, adapted, student, more=1)
     data = work.data(student)
     learnt_from = work.first_teacher()
     last = recipe.method.vocabulary_order == "last" and "vocabulary" in work.stages
@@ -150,26 +138,24 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     smaller = replace(data, micro_tokens=min(data.micro_tokens, micro_tokens(learnt_from, device)))
     theirs = measure_teacher(learnt_from, smaller, kept, device, ctx)
     ours = measure_student(student, data, device, ctx)
+    texts = list(work.corpus.validation)
+    known = measure_language([adapted, student], texts, recipe, ctx)
+    folders = {"teacher": work.folder_after(["adapt"]), "student": work.folder_after(work.stages[:-1])}
     report = {
         "name": EVALUATE,
         "parameters": sum(student.parameters.values()),
         "validation_loss": ours.mlm,
-        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy},
-        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy},
-        "tasks": {
-            task.name: compare_on_task(
-                task,
-                [done[f"{task.name}/teacher/{seed}"] for seed in task.seeds],
-                [done[f"{task.name}/student/{seed}"] for seed in task.seeds],
-            )
-            for task in recipe.tasks
-        },
+        "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy, **known[0]},
+        "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy, **known[1]},
+        "inference": measure_inference(folders, texts, recipe, ctx),
+        "tasks": scored.tasks,
+        "leaks": {name: leaks.to_json() for name, leaks in work.leaks.items()},
         "seconds": ctx.seconds - before,
         "peak_memory": work.peak_memory(EVALUATE),
     }
-    ctx.progress(len(units) + 1, len(units) + 1)
+    ctx.progress(scored.steps, scored.steps)
     ctx.emit(Stage(name=EVALUATE, state="finished"))
-    work.finish_stage(EVALUATE, report, None)
+    work.finish_stage(EVALUATE, report, None, {DETAILS: json_text(scored.details)})
 
 
 def _results(work: Workspace) -> dict[str, Any]:
@@ -191,11 +177,12 @@ def _results(work: Workspace) -> dict[str, Any]:
         "stages": [
             {key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")} for report in reports
         ],
-        "tasks": end["tasks"],
+        "tasks": {name: {**task, "leaks": end["leaks"][name]} for name, task in end["tasks"].items()},
         "throughput": {
             "real_tokens_per_second": _rate(list(distilled.values())),
             "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,
             "stages": rates,
+            **({"inference": end["inference"]} if end.get("inference") else {}),
         },
     }
 

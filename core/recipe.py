@@ -154,6 +154,8 @@ class Task:
     learning_rate: float | str = _be(Number(low=0, whole=False, above=True, auto=True), "auto")
     batch_size: int | str = _be(Number(low=1, auto=True), "auto")
     reduction_factor: int | str = _be(Number(low=1, auto=True), "auto")
+    folds: int | str = _be(Number(low=0, high=20, auto=True), "auto")
+    """Cross-validation over all splits in so many folds; 0: the test split alone; auto: only where that is tiny."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +278,9 @@ def _tasks(given: Any, faults: list[Fault]) -> tuple[Task, ...]:
         if task is None:
             continue
         task = task if task.name else replace(task, name=task.kind)
+        if task.folds == 1:
+            hint = "Write 2 or more, or 0 to score the test split alone."
+            faults.append(Fault(f"tasks[{index}].folds is 1.", hint, f"tasks[{index}].folds"))
         if task.name in {other.name for other in tasks}:
             key = f"tasks[{index}].name"
             faults.append(Fault(f"Two tasks are called {task.name!r}.", f"Give tasks[{index}] another name.", key))

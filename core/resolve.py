@@ -14,6 +14,7 @@ from core.families import Family, Sizes
 from core.families.heads import resolve_heads
 from core.machine import usable_cores
 from core.recipe import Method, Recipe, Schedule, preset_values, settings
+from core.tasks.hub import full_source
 
 _METHOD_KEYS = tuple(entry.name for entry in fields(Method))
 
@@ -125,13 +126,13 @@ def on_this_machine(schedule: Schedule) -> dict[str, Any]:
 def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, dict[str, str]]:
     """The recipe with every choice made for this teacher on this machine, and the reasons.
 
-    Targets that say nothing get the teacher's own sizes.
+    Targets that say nothing get the teacher's own sizes, and known data sets their configuration for the language.
 
     Returns:
         The recipe; and, by key, a sentence on each value that it didn't say itself (its preset's count as unsaid).
 
     Raises:
-        InputError: the device that the recipe names is not here.
+        InputError: the device that the recipe names is not here, or a data set has nothing in the language.
     """
     given = settings(recipe)
     decided = choices(recipe.method.preset, family)
@@ -141,7 +142,9 @@ def explained(recipe: Recipe, family: Family, teacher: Sizes) -> tuple[Recipe, d
     targets = _targets(done, teacher)
     picks |= targets
     sizes = {key.partition(".")[2]: pick.value for key, pick in targets.items()}
-    done = replace(done, targets=replace(done.targets, **sizes))
+    code = recipe.language.code
+    tasks = tuple(replace(task, source=full_source(task.kind, task.source, code)) for task in recipe.tasks)
+    done = replace(done, targets=replace(done.targets, **sizes), tasks=tasks)
     return done, {**_preset_reasons(recipe, family), **{key: pick.reason for key, pick in picks.items()}}
 
 

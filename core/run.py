@@ -27,6 +27,8 @@ _STATUS_SECONDS = 0.5
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
 _MEGABYTE = 1_000_000
+DETAILS = "tasks.json"
+"""Beside the report of the stage that scores: where the scores come from, see `core.tasks.details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +171,14 @@ class RunFolder:
         """origin.json; empty where there is none."""
         return _read_mapping(self.origin)
 
-    def read_stage(self, name: str) -> dict[str, Any]:
-        """The report of a stage that is done; empty where there is none."""
-        return self._read_stage_file(name, "report.json")
-
-    def read_task_details(self) -> dict[str, Any]:
-        """By task, its scores by label, confusions and examples: the evaluation's tasks.json; empty without one."""
-        return self._read_stage_file("evaluate", "tasks.json")
-
-    def _read_stage_file(self, stage: str, name: str) -> dict[str, Any]:
-        found = (_read_mapping(path) for path in sorted(self.stages.glob(f"[0-9][0-9]-{stage}/{name}")))
+    def read_stage(self, name: str, file: str = "report.json") -> dict[str, Any]:
+        """The report, or another of its JSON files, of a stage that is done; empty where there is none."""
+        found = (_read_mapping(path) for path in sorted(self.stages.glob(f"[0-9][0-9]-{name}/{file}")))
         return next((content for content in found if content), {})
+
+    def read_details(self) -> dict[str, Any]:
+        """tasks.json: by task, scores a label, confusion and the worst kept examples; empty where there is none."""
+        return self.read_stage("evaluate", DETAILS)
 
     def read_events(self, holding: bytes = b"") -> Iterator[tuple[float, Event]]:
         """Every whole event so far with its time, in seconds of work; of lines that hold these bytes only."""

@@ -26,10 +26,14 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with `write_atomic`; NaN is refused, it isn't JSON."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    """Write JSON with `write_atomic`, see `json_text`."""
     # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
-    write_atomic(path, (text + "\n").encode(errors="backslashreplace"))
+    write_atomic(path, json_text(content).encode(errors="backslashreplace"))
+
+
+def json_text(content: Any) -> str:
+    """JSON as it stands in files here; NaN is refused, it isn't JSON."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def replace_folder(target: Path, fill: Callable[[Path], None], *, seal: bool = False) -> None:

@@ -10,8 +10,22 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from core.analysis.size import EVALUATE
 from core.events import Event, Loss, Message, Progress, Score, Size, Stage
+from core.export.measures import language_note, language_rows, speed_note, speed_rows
 from core.tables import text_table
-from core.wording import MISSING, clean, duration, forecast, mean_sd, megabytes, metric, number, parameters, stage
+from core.wording import (
+    MISSING,
+    clean,
+    duration,
+    forecast,
+    measured_by,
+    megabytes,
+    metric,
+    number,
+    parameters,
+    stage,
+    verdict,
+    whole_score,
+)
 
 if TYPE_CHECKING:
     from core.teacher_finder import TeachersFound
@@ -211,7 +225,7 @@ def forget(stream: TextIO) -> None:
 
 
 def summary(results: Mapping[str, Any]) -> str:
-    """Teacher and student side by side, from the content of results.json."""
+    """Teacher and student side by side, and whether the differences are noise, from the content of results.json."""
     teacher, student = results["teacher"], results["student"]
     rows = [
         ("parameters", parameters(teacher["parameters"]), parameters(student["parameters"]),
@@ -221,11 +235,17 @@ def summary(results: Mapping[str, Any]) -> str:
          _difference(student["mlm_loss"], teacher["mlm_loss"], 3)),
         ("masked-token accuracy", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"]),
          _difference(student["mlm_accuracy"], teacher["mlm_accuracy"], 1)),
+        *((*row, "") for row in language_rows((teacher, student))),
     ]  # fmt: skip
-    for name, task in results.get("tasks", {}).items():
-        label = f"{name} ({metric(task['metric'])})"
-        rows.append((label, mean_sd(task["teacher"]), mean_sd(task["student"]), _difference(-task["drop"], 0.0, 1)))
-    return text_table(("", "teacher", "student", "change"), rows)
+    tasks = results.get("tasks", {})
+    for name, task in tasks.items():
+        scores = whole_score(task["teacher"]), whole_score(task["student"])
+        rows.append((f"{name} ({measured_by(task)})", *scores, _difference(-task["drop"], 0.0, 1)))
+    inference = results.get("throughput", {}).get("inference")
+    rows += [(*row, "") for row in speed_rows(inference, ("teacher", "student"))]
+    told = "\n".join(f"{clean(name)}: {verdict(task)}" for name, task in tasks.items() if verdict(task))
+    notes = told, language_note((teacher, student)), speed_note(inference)
+    return "\n\n".join([text_table(("", "teacher", "student", "change"), rows), *filter(None, notes)])
 
 
 def estimate_text(found: Mapping[str, Any], *, exact: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 MISSING = "–"
 _PLUS_MINUS = "±"
@@ -81,8 +81,17 @@ def _rounded(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.5 else f"{value:.1f}".removesuffix(".0")
 
 
-def memory(megabytes: float) -> str:
+def milliseconds(value: float | None) -> str:
+    """A short time, in three digits or whole: 2.13 ms, 12.3 ms, 1,204 ms."""
+    if value is None:
+        return MISSING
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} ms"
+
+
+def memory(megabytes: float | None) -> str:
     """Working memory: 850 MB, 3.2 GB."""
+    if megabytes is None:
+        return MISSING
     return f"{megabytes / 1000:,.1f} GB" if megabytes >= 999.5 else f"{megabytes:,.0f} MB"
 
 
@@ -104,14 +113,71 @@ def seeds(score: Mapping[str, Any]) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
 
-def interval(ends: Sequence[float] | None, digits: int = 1) -> str:
-    """From where to where a number may be: 79.1 to 84.2; a dash where that isn't known."""
-    return MISSING if not ends else f"{number(ends[0], digits)} to {number(ends[1], digits)}"
+def interval(score: Mapping[str, Any], sign: int = 1) -> str:
+    """Where a number lies: 95 % 79.0 to 83.5; empty where that isn't known. A `sign` of -1 turns it around."""
+    ends = score.get("interval")
+    if not ends:
+        return ""
+    low, high = sorted(sign * end for end in ends)
+    return f"95 % {number(low)} to {number(high)}"
+
+
+def whole_score(score: Mapping[str, Any]) -> str:
+    """A task's score with all that is known of its certainty: 81.4 ± 0.6 (3 seeds), 95 % 79.0 to 83.5."""
+    return ", ".join(filter(None, (f"{mean_sd(score)} ({seeds(score)})", interval(score))))
 
 
 def p_value(p: float) -> str:
-    """The probability of a difference as large by chance alone: p = 0.012."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """A p-value: p = 0.012."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < 0.1 else 2}f}"
+
+
+Verdict = Literal["within", "beyond", "one seed", "seeds differ"]
+"""Of a difference of two scores: test examples alone may give it; neither they nor seeds do; they don't, and with one
+seed no more is known; they don't, but seeds may."""
+_VERDICTS: Mapping[Verdict, str] = {
+    "within": "is not distinguishable from noise ({p}, {examples:,} test examples).",
+    "beyond": "is distinguishable from noise ({p}, {examples:,} test examples, also over {seeds}).",
+    "one seed": "is distinguishable from the noise of the {examples:,} test examples ({p}); of the noise in training, "
+    "one seed tells nothing.",
+    "seeds differ": "is distinguishable from the noise of the {examples:,} test examples ({p}), but not from that of "
+    "the seeds.",
+}
+
+
+def verdict_of(task: Mapping[str, Any]) -> Verdict | None:
+    """What a task's entry in results.json says of its drop; None where no test was made."""
+    paired = task.get("paired")
+    if not paired:
+        return None
+    if not paired["distinguishable"]:
+        return "within"
+    over = paired["seeds"]
+    if over is None:
+        return "one seed"
+    return "seeds differ" if over[0] <= 0 <= over[1] else "beyond"
+
+
+def verdict(task: Mapping[str, Any]) -> str:
+    """Whether a task's drop is more than noise, as a sentence; empty where no test was made."""
+    found = verdict_of(task)
+    if found is None:
+        return ""
+    paired, drop = task["paired"], task["drop"]
+    what = "drop" if drop > 0 else "gain" if drop < 0 else "difference"
+    words = _VERDICTS[found].format(p=p_value(paired["p"]), examples=paired["examples"], seeds=seeds(task["student"]))
+    return f"This {what} ({interval(paired, -1 if drop < 0 else 1)}) {words}"
+
+
+def measured_by(task: Mapping[str, Any]) -> str:
+    """What a task's score is: F1; F1, 5-fold cross-validation."""
+    folds = task.get("folds")
+    return metric(task["metric"]) + (f", {folds}-fold cross-validation" if folds else "")
+
+
+def between(ends: Sequence[float] | None, digits: int = 1) -> str:
+    """From where to where a number may be: 79.1 to 84.2; a dash where that isn't known."""
+    return MISSING if not ends else f"{number(ends[0], digits)} to {number(ends[1], digits)}"
 
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from core.analysis.allowances import shortest_training
 from core.analysis.operations import Reading, forward, training
 from core.context import Context
 from core.corpus.batches import MASKED_SHARE
@@ -21,10 +23,10 @@ from core.corpus.cache import tokenise
 from core.corpus.prepare import PreparedCorpus, prepare
 from core.distillation.answers import Answers, InTurn, OnDisk, Remembered
 from core.distillation.checkpoint import TrainingState, read_about
-from core.distillation.data import TextData
+from core.distillation.data import MASK_VARIANTS, TextData
 from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks
-from core.errors import InputError
+from core.errors import InputError, about
 from core.events import Event
 from core.export.versions import versions
 from core.families import Sizes
@@ -37,6 +39,8 @@ from core.run import RunContext, RunFolder
 from core.sealing import replace_folder, sealed, write_json
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
+from core.tasks.folds import folds_of
+from core.tasks.leaks import Leaks, find_leaks
 
 _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
@@ -93,12 +97,26 @@ class Workspace:
     def tasks(self) -> dict[str, TaskData]:
         """The recipe's tasks by name."""
         code = self.recipe.language.code
-        return {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+        found = {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+        for task in self.recipe.tasks:
+            with about(f"tasks.{task.name}.folds"):
+                folds_of(
+                    task.folds, found[task.name]
+                )  # refuses more than there is data for, before anything is trained
+        return found
+
+    @cached_property
+    def leaks(self) -> dict[str, Leaks]:
+        """What of each task's test split stands elsewhere, too."""
+        return find_leaks(self.tasks, itertools.chain(self.corpus.train, self.corpus.validation), self.ctx.check)
 
     @cached_property
     def live(self) -> LiveScores:
         """The live downstream curve."""
-        return LiveScores(self.recipe.tasks, self.tasks, self.recipe.seed)
+        recipe, report = self.recipe, self.corpus.report
+        asked = MASK_VARIANTS * report.characters * report.train / report.kept
+        shortest = shortest_training(recipe)
+        return LiveScores(recipe.tasks, self.tasks, recipe.seed, shortest=shortest, asked=asked)
 
     def data(self, lm: LanguageModel, teacher: LanguageModel | None = None) -> TextData:
         """The corpus as this model reads it, with its teacher beside it where it has one."""
@@ -138,18 +156,21 @@ class Workspace:
 
     def _made_with(self) -> dict[str, Any]:
         """On what, with which versions and when: may differ from stage to stage of a run that was resumed."""
-        ended = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+        ended = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
         return {"versions": versions(), "machine": machine_name(self.recipe.schedule.device), "ended": ended}
 
+    def folder_after(self, names: Sequence[str]) -> Path:
+        """Where the model is that the last of these stages left; the teacher's where none is part of this run."""
+        made = [self.stage_folder(name) / "model" for name in self.stages if name in names]
+        return made[-1] if made else self.teacher.folder
+
     def model_after(self, names: Sequence[str]) -> LanguageModel:
-        """The model that the last of these stages left, or the teacher where none of them is part of this run."""
-        for name in reversed(self.stages):
-            if name in names:
-                return load(self.stage_folder(name) / "model")[0]
-        lm, has_head = load(self.teacher.folder)
-        if not has_head and self.recipe.teacher.adapt_steps == 0:
+        """The model in `folder_after`."""
+        folder = self.folder_after(names)
+        lm, has_head = load(folder)
+        if not has_head and folder == self.teacher.folder and self.recipe.teacher.adapt_steps == 0:
             raise InputError(
-                f"The masked-language head in {self.teacher.folder} is not whole.",
+                f"The masked-language head in {folder} is not whole.",
                 hint="Set teacher.adapt_steps above 0 (a few hundred or more): it trains one on the corpus.",
             )
         return lm
@@ -213,8 +234,10 @@ class Workspace:
         stage = settings.stage
 
         def probe(step: int, lm: LanguageModel) -> list[Event]:
+            if not self.live.due(step, settings, lm):
+                return []
             who: Literal["teacher", "student"] = "teacher" if stage == "adapt" else "student"
-            return self.live.scores(stage, step, lm, who, self.ctx) if self.live.due(step, settings, lm) else []
+            return self.live.scores(stage, step, lm, who, self.ctx, bfloat16=settings.bfloat16)
 
         return Hooks(
             save=lambda _state: self.save_training(stage),

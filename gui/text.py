@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
 
 from core.analysis.duration import Interval
+from core.wording import Verdict, verdict_of
 
 MISSING = "–"
 
@@ -155,18 +156,81 @@ def _two_digits(value: float) -> str:
     return number(value, 1 if value < 9.5 and round(value, 1) % 1 else 0)
 
 
-def memory(size: float) -> str:
+def milliseconds(value: float | None) -> str:
+    """A short time, in three digits or whole: 2.13 ms, 12.3 ms, 1,204 ms."""
+    if value is None:
+        return MISSING
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return QCoreApplication.translate("Durations", "{} ms").format(number(value, digits))
+
+
+def memory(size: float | None) -> str:
     """Working memory, from bytes: 850 MB, 3.2 GB."""
+    if size is None:
+        return MISSING
     return f"{number(size / 1e9)} GB" if size >= 999.5e6 else f"{number(size / 1e6, 0)} MB"
 
 
 def score(found: Mapping[str, Any]) -> str:
-    """A task's score over seeds: 81.4 ± 0.6 (3 seeds)."""
+    """A task's score over seeds: 81.4 ± 0.6 (3 seeds), 95 % 79.0 to 83.5; without the last where it isn't known."""
     seeds = len(found.get("runs", ()))
     mean = number(found.get("mean"))
     if found.get("sd") is None:
-        return QCoreApplication.translate("Scores", "{} (1 seed)").format(mean)
-    return QCoreApplication.translate("Scores", "{} ± {} ({} seeds)").format(mean, number(found["sd"]), seeds)
+        words = QCoreApplication.translate("Scores", "{} (1 seed)").format(mean)
+    else:
+        words = QCoreApplication.translate("Scores", "{} ± {} ({} seeds)").format(mean, number(found["sd"]), seeds)
+    return f"{words}, {_between(found['interval'])}" if found.get("interval") else words
+
+
+def _between(ends: Sequence[float], sign: int = 1) -> str:
+    low, high = sorted(sign * end for end in ends)
+    return QCoreApplication.translate("Scores", "95 % {} to {}").format(number(low), number(high))
+
+
+_VERDICTS: Mapping[Verdict, str] = {
+    "within": QT_TRANSLATE_NOOP("Scores", "{what} is not distinguishable from noise ({p}, {examples} test examples)."),
+    "beyond": QT_TRANSLATE_NOOP(
+        "Scores", "{what} is distinguishable from noise ({p}, {examples} test examples, also over {seeds} seeds)."
+    ),
+    "one seed": QT_TRANSLATE_NOOP(
+        "Scores",
+        "{what} is distinguishable from the noise of the {examples} test examples ({p}); of the noise in training, one "
+        "seed tells nothing.",
+    ),
+    "seeds differ": QT_TRANSLATE_NOOP(
+        "Scores",
+        "{what} is distinguishable from the noise of the {examples} test examples ({p}), but not from that of the seeds.",
+    ),
+}
+
+
+def verdict(task: Mapping[str, Any]) -> str:
+    """Whether a task's drop is more than noise, as a sentence; empty where no test was made."""
+    found = verdict_of(task)
+    if found is None:
+        return ""
+    paired, drop = task["paired"], task["drop"]
+    if drop > 0:
+        what = QCoreApplication.translate("Scores", "This drop ({})")
+    elif drop < 0:
+        what = QCoreApplication.translate("Scores", "This gain ({})")
+    else:
+        what = QCoreApplication.translate("Scores", "This difference ({})")
+    p = paired["p"]
+    shown = f"p < {number(0.001, 3)}" if p < 0.001 else f"p = {number(p, 3 if p < 0.1 else 2)}"
+    return QCoreApplication.translate("Scores", _VERDICTS[found]).format(
+        what=what.format(_between(paired["interval"], -1 if drop < 0 else 1)),
+        p=shown,
+        examples=count(paired["examples"]),
+        seeds=len(task["student"]["runs"]),
+    )
+
+
+def measured_by(task: Mapping[str, Any]) -> str:
+    """What a task's score is: F1; F1, 5-fold cross-validation."""
+    folds = task.get("folds")
+    name = metric_name(task["metric"])
+    return QCoreApplication.translate("Scores", "{}, {}-fold cross-validation").format(name, folds) if folds else name
 
 
 def plain_tip(text: str) -> str:

@@ -8,12 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from tiny_tasks import toy_task
 
 from benchmarks.ablation import commands
 from benchmarks.ablation.cells import Order, curve, run_cell
-from benchmarks.ablation.folds import folded, limited, merged
+from benchmarks.ablation.folds import folded, limited
 from benchmarks.ablation.grid import Cell, Filter, Grid, Scoring, Sources, TaskScoring, load_grid, parse_grid
 from benchmarks.ablation.page import curve_table, page
 from benchmarks.ablation.pool import BUSY, DONE, Job, last_words, run_jobs
@@ -27,6 +26,7 @@ from core.events import Loss, Message
 from core.recipe import from_mapping
 from core.sealing import write_json
 from core.tasks.examples import TaskData, TextExample
+from core.tasks.folds import merged
 from core.tasks.scores import macro_f1
 from resources import sample
 

@@ -9,7 +9,8 @@ import iso639
 import pytest
 
 import resources
-from core.languages import all_languages, find_languages, macrolanguages
+from core.errors import InputError
+from core.languages import all_languages, check_language, find_languages, macrolanguages
 
 BY_CODE = {entry.code: entry for entry in all_languages()}
 
@@ -103,3 +104,30 @@ def test_the_package_of_codes_is_not_imported() -> None:
     code = "import sys; from core.languages import find_languages; find_languages('mt'); print('iso639' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("mlt", "Maltese"), ("slk", "Slovak"), ("swh", "Swahili (individual language)")]
+)
+def test_a_language_has_a_name(code: str, name: str) -> None:
+    assert check_language(code) == name
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [("mt", '"mlt" (Maltese)'), ("Maltese", '"mlt" (Maltese)'), ("MLT", '"mlt"'), ("ger", '"deu" (German)'),
+     ("maltees", '"mlt" (Maltese)'), ("mol", '"ron"'), ("xyzzy", "three letters"), ("", "three letters"),
+     ("mlt\n", '"mlt"')],
+)  # fmt: skip
+def test_another_code_gets_the_right_one_as_a_hint(code: str, hint: str) -> None:
+    with pytest.raises(InputError, match=r"language\.code is") as caught:
+        check_language(code)
+    assert hint in caught.value.faults[0].hint
+
+
+def test_the_quick_look_agrees_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import languages
+
+    quick = {code: check_language(code) for code in ("mlt", "slk", "swh", "eng", "deu")}
+    monkeypatch.setattr(languages, "_quick_name", lambda code: None)
+    assert {code: check_language(code) for code in quick} == quick

@@ -20,9 +20,12 @@ from core import pipeline, session
 from core.analysis.size import estimate
 from core.errors import InputError, Stopped
 from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage
+from core.export.versions import versions
+from core.machine import machine_name
 from core.models import LanguageModel, load, load_tokenizer, save
 from core.recipe import load as load_recipe
 from core.run import RunContext, RunFolder
+from core.tasks.data import load_task
 from core.tasks.encoding import special_ids
 from core.workspace import Workspace
 from resources import sample
@@ -73,6 +76,20 @@ def test_results_hold_what_the_design_says(whole: RunFolder) -> None:
     assert whole.read_status()["state"] == "finished"
     assert not whole.checkpoint.exists() and not whole.cache.exists()
     assert whole.report.stat().st_size > 1000
+
+
+def test_a_run_keeps_what_it_was_made_from_and_with(whole: RunFolder) -> None:
+    origin = whole.read_origin()
+    corpus, pos = origin["corpus"], load_task("pos", "sample", whole.path, "mlt")
+    dropped = corpus["empty"] + corpus["short"] + corpus["repeated"] + corpus["other_script"]
+    assert corpus["read"] == corpus["kept"] + dropped and corpus["kept"] == corpus["train"] + corpus["validation"] > 0
+    assert corpus["scripts"] == ["Latin"]
+    assert origin["tasks"]["pos"] == {split: len(getattr(pos, split)) for split in ("train", "validation", "test")}
+    for name in STAGES:
+        made_with = whole.read_stage(name)["made_with"]
+        assert (made_with["versions"], made_with["machine"]) == (versions(), machine_name("cpu"))
+    page = whole.report.read_text(encoding="utf-8")
+    assert "can't be shown" not in page and made_with["machine"] in page and "Latin script" in page
 
 
 def test_events_tell_the_run_in_order(whole: RunFolder) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from core.errors import InputError
-from core.tasks.examples import Example, TaskData, TextExample
+from core.tasks.examples import Example, TaskData
+from core.tasks.folds import merged, text_of
 
 _VALIDATED = 8
 """One in so many of a fold's other examples chooses the epoch."""
@@ -45,16 +46,6 @@ def folded(data: TaskData, fold: int, folds: int) -> TaskData:
     return replace(data, train=tuple(train), validation=tuple(validation), test=tuple(test))
 
 
-def merged(data: TaskData) -> Iterator[Example]:
-    """Every example of all splits, in order, each text once."""
-    seen: set[str] = set()
-    for example in (*data.train, *data.validation, *data.test):
-        text = _text(example)
-        if text not in seen:
-            seen.add(text)
-            yield example
-
-
 def limited(data: TaskData, train: int, validation: int, test: int) -> TaskData:
     """The first examples of each split; 0 takes all."""
     return replace(
@@ -68,7 +59,7 @@ def digest(data: TaskData) -> str:
     found = hashlib.sha256(json.dumps([data.kind, data.labels]).encode())
     for split in (data.train, data.validation, data.test):
         for example in split:
-            found.update(json.dumps([_text(example), example.labels]).encode() + b"\n")
+            found.update(json.dumps([text_of(example), example.labels]).encode() + b"\n")
         found.update(b"\n")
     return found.hexdigest()
 
@@ -77,9 +68,5 @@ def _first(examples: Sequence[Example], limit: int) -> tuple[Example, ...]:
     return tuple(examples[:limit] if limit else examples)
 
 
-def _text(example: Example) -> str:
-    return example.text if isinstance(example, TextExample) else "\n".join(example.tokens)
-
-
 def _hash(purpose: str, example: Example) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{purpose}\0{_text(example)}".encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(f"{purpose}\0{text_of(example)}".encode(), digest_size=8).digest(), "big")

@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from benchmarks.speed.reference import reference
 from benchmarks.speed.texts import MEAN, MOST, Ids, drawn_lengths, ids_of, joined, quantiles, read_lines
 from core.errors import InputError
 from core.families import Family, family_of
-from core.machine import peak_memory
+from core.machine import forget_peak, peak_memory
 from core.models import load_tokenizer, read_config
 from core.recipe import Schedule
 from core.resolve import set_up_torch
@@ -88,7 +87,7 @@ class Timed:
         """Take the steps, between two looks at how fast the machine multiplies."""
         shapes = sum((products(pair, read, self.way) for read in self.blocks), Products())
         before = rate(shapes, dtype)
-        _forget_peak()  # of setting up, and of the matrices that the machine was measured with
+        forget_peak()  # of setting up, and of the matrices that the machine was measured with
         start = time.perf_counter()
         for step in self.steps:
             step()
@@ -115,12 +114,6 @@ class Timed:
             "rate": {"before": before, "after": after},
             "share_of_rate": {name: count / (seconds * machine) for name, count in multiplied.items()},
         }
-
-
-def _forget_peak() -> None:
-    """Let the process's peak memory begin anew, where the system can; elsewhere it is that of all that came before."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def measure_reference(task: Task) -> dict[str, Any]:

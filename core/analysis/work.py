@@ -7,11 +7,12 @@ clock, the words of messages. Where a width is cut in rounds, all of its steps c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+from core.analysis.allowances import probe_interval, set_share, shortest_training
 from core.analysis.amounts import Amounts
 from core.analysis.lessons import Profile, Taught, lessons, step_work
 from core.analysis.operations import Reading, forward, training
@@ -19,6 +20,8 @@ from core.analysis.size import EVALUATE, Estimate
 from core.distillation.schedule import TrainingSettings
 from core.families import Family, Sizes
 from core.recipe import Recipe, Task
+from core.tasks.folds import AUTO_FOLDS, TINY, VALIDATED
+from core.tasks.kinds import KINDS
 
 USUAL_SHARE = 0.15
 """Of tokens that are masked where it isn't the recipe's to say."""
@@ -28,6 +31,8 @@ LAYER_SETS, FEW_SETS = 4, 70
 MASK_VARIANTS, ANSWERS_MEMORY, OPERATIONS_A_BYTE, TRIED_AGAIN = 4, 1 << 28, 1000, 0.5
 """When a teacher's answers come again, and where they are kept: as `core.learning` and `core.workspace` have it."""
 _PROBE_TEXTS, _PROBE_LENGTH = 500, 128
+_WORD_BYTES = 6.0
+"""Of a word and the space after it; an assumption."""
 _RATE_TRIALS = (3, 3.5, 5)
 """Least, usual and most learning rates that are tried."""
 _ASSUMED_CORPUS = 5e7
@@ -259,16 +264,17 @@ class _Run:
         )  # fmt: skip
 
     def _probes(self, taught: Taught, plan: TrainingSettings) -> Part:
-        """The live scores: at the first and last validation, between them as often as a tenth of the time allows."""
+        """The live scores, as `core.live` takes them."""
         length = min(_PROBE_LENGTH, self.profile.attended)
         tokens = length * sum(min(_PROBE_TEXTS, self._task_tokens(task) / length) for task in self.recipe.tasks)
-        allowed = 0.1 * plan.interval * plan.batch_tokens
-        every = plan.interval * max(1, math.ceil(tokens / 3 / allowed))
+        asked = MASK_VARIANTS * self.text * (1 - self.recipe.corpus.validation_fraction)
+        tokens *= set_share(tokens * self.profile.token_bytes, shortest_training(self.recipe), asked)
         reading = Reading(tokens, tokens * length, 0, 0)
-        times = 2 + (plan.steps - 1) // every
+        probe = forward(self.family, taught.student, reading)
+        step = training(self.family, taught.student, Reading(plan.batch_tokens, 0, 0, 0))
+        times = 1 + math.ceil(plan.steps / probe_interval(plan, probe, step))
         theirs = forward(self.family, taught.teacher, reading) if taught == self.lessons[0] else 0.0
-        ours = times * forward(self.family, taught.student, reading)
-        return Part(name="live scores", stage=taught.stage, teacher=theirs, student=ours)
+        return Part(name="live scores", stage=taught.stage, teacher=theirs, student=times * probe)
 
     def _task_tokens(self, task: Task) -> float:
         return sum(self.amounts.tasks[task.name].values()) / self.profile.token_bytes
@@ -278,12 +284,32 @@ class _Run:
         for model in both:
             yield self._pass("validation at the end", EVALUATE, model, self.held_out)
         for task in self.recipe.tasks:
-            tokens = {split: size / self.profile.token_bytes for split, size in self.amounts.tasks[task.name].items()}
-            read, least, most = _task_passes(task, tokens)
+            read, least, most = self._training_tokens(task)
             reading = Reading(read * len(task.seeds), read * len(task.seeds) * self.profile.attended, 0, 0)
             theirs, ours = (forward(self.family, model, reading) for model in both)
             part = Part(name="tasks", stage=EVALUATE, teacher=theirs, student=ours)
             yield replace(part, least=least / read if read else 1.0, most=most / read if read else 1.0)
+
+    def _training_tokens(self, task: Task) -> tuple[float, float, float]:
+        """Tokens of all forward passes that a seed of a task is worth: usual, least, most."""
+        held = self.amounts.tasks[task.name]
+        tokens = {split: size / self.profile.token_bytes for split, size in held.items()}
+        unit = KINDS[task.kind].unit
+        units = held["test"] / (self.profile.text_bytes if unit == "text" else _WORD_BYTES)
+        usual, *others = _likely_folds(task, units / TINY[unit])
+        every = [_task_passes(task, tokens, folds) for folds in (usual, *others)]
+        return every[0][0], min(passes[1] for passes in every), max(passes[2] for passes in every)
+
+
+def _likely_folds(task: Task, share: float) -> list[int]:
+    """In how many folds a task may be scored, the likeliest first, 0 for none.
+
+    `share` is how much its test split is supposed to hold of what is no longer tiny; files aren't read for it.
+    """
+    if task.folds != "auto":
+        return [int(task.folds)]
+    likely = [AUTO_FOLDS, 0] if share < 1 else [0, AUTO_FOLDS]
+    return likely if 0.5 < share < 2 else likely[:1]
 
 
 def _validations(plan: TrainingSettings) -> int:
@@ -291,8 +317,14 @@ def _validations(plan: TrainingSettings) -> int:
     return -(-plan.steps // plan.interval) + 1
 
 
-def _task_passes(task: Task, tokens: dict[str, float]) -> tuple[float, float, float]:
-    """Tokens of all forward passes that one training of a task is worth: usual, least, most; it may end early."""
+def _task_passes(task: Task, tokens: Mapping[str, float], folds: int) -> tuple[float, float, float]:
+    """Tokens of all forward passes that a task is worth with one seed: usual, least, most; trainings may end early."""
+    if folds:
+        total = sum(tokens.values())
+        rest = total * (1 - 1 / folds)
+        fold = {"train": rest * (1 - 1 / VALIDATED), "validation": rest / VALIDATED, "test": total / folds}
+        usual, least, most = (folds * passes for passes in _task_passes(task, fold, 0))
+        return usual, least, most
     learn, check, test = (tokens[split] for split in ("train", "validation", "test"))
     if task.method == "probe":
         return learn + check + test, learn + check + test, learn + check + test

@@ -9,10 +9,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.export.measures import language_note, language_rows
 from core.export.versions import monoglot_version
 from core.recipe import Method, Recipe, Schedule
 from core.teachers import known_teacher
-from core.wording import MISSING, clean, last_name, mean_sd, megabytes, metric, number, parameters, seeds, stage
+from core.wording import (
+    MISSING,
+    clean,
+    interval,
+    last_name,
+    mean_sd,
+    measured_by,
+    megabytes,
+    number,
+    parameters,
+    seeds,
+    stage,
+    verdict,
+)
 
 _PAPER = "https://arxiv.org/abs/2505.16956"
 _SPECIAL = frozenset("\\`*_{}[]<>()#|~&!$@:")
@@ -121,10 +135,13 @@ def _sizes(results: Mapping[str, Any]) -> str:
         ("Masked-language loss (nats)", number(teacher["mlm_loss"], 3), number(student["mlm_loss"], 3)),
         ("Masked-token accuracy (%)", number(teacher["mlm_accuracy"]), number(student["mlm_accuracy"])),
     ]
-    return "## Size and masked-language loss\n\n" + _table(("", "Teacher", "Student"), rows) + (
-        "\n\nParameters count tied tensors once, the masked-language head included. Loss and accuracy are both on the "
+    known = [(name[:1].upper() + name[1:], *values) for name, *values in language_rows((teacher, student))]
+    note = (
+        "Parameters count tied tensors once, the masked-language head included. Loss and accuracy are both on the "
         "student's validation text, tokens and masks."
-    )  # fmt: skip
+    )
+    table = _table(("", "Teacher", "Student"), [*rows, *known])
+    return f"## Size and masked-language loss\n\n{table}\n\n{note} {language_note((teacher, student))}".rstrip()
 
 
 def _scores(results: Mapping[str, Any]) -> str:
@@ -134,17 +151,24 @@ def _scores(results: Mapping[str, Any]) -> str:
     rows = [
         (
             markdown(name),
-            markdown(metric(task["metric"])),
-            mean_sd(task["teacher"]),
-            mean_sd(task["student"]),
+            markdown(measured_by(task)),
+            _score(task["teacher"]),
+            _score(task["student"]),
             number(task["drop"]),
             seeds(task["student"]),
         )
         for name, task in tasks.items()
     ]
-    return "## Scores\n\n" + _table(("Task", "Metric", "Teacher", "Student", "Drop", "Over"), rows) + (
-        "\n\nOn the test split, 0-100; mean ± standard deviation over seeds."
-    )  # fmt: skip
+    note = "On the test split, 0-100; mean ± standard deviation over seeds."
+    if any(interval(task["student"]) for task in tasks.values()):
+        note += " 95 %: bootstrap interval of the mean, over test examples."
+    told = [f"- {markdown(name)}: {markdown(verdict(task))}" for name, task in tasks.items() if verdict(task)]
+    table = _table(("Task", "Metric", "Teacher", "Student", "Drop", "Over"), rows)
+    return "\n\n".join(["## Scores", table, note, *(["\n".join(told)] if told else [])])
+
+
+def _score(found: Mapping[str, Any]) -> str:
+    return ", ".join(filter(None, (mean_sd(found), interval(found))))
 
 
 def _making(recipe: Recipe, results: Mapping[str, Any]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import Fault, InputError
-from core.tasks.examples import SPLITS, Example, Placed, TaskData, TextExample, TokenExample, assemble
+from core.tasks.examples import SPLITS, SplitRead, TaskData, TextExample, TokenExample, assemble
 from core.tasks.formats import read_examples
-from core.tasks.hub import parse_source, read_hub
+from core.tasks.hub import full_source, read_hub
 from core.tasks.kinds import KINDS, kind_of
+from core.tasks.schemes import to_iob2
 from resources import sample
 
 __all__ = ["KINDS", "TaskData", "TextExample", "TokenExample", "load_task", "task_faults"]
@@ -22,14 +23,14 @@ def load_task(kind: str, source: str, base: Path, language: str = "mlt") -> Task
         source: a folder with train, validation and test (absolute, or relative to `base`), "hub:NAME",
             "hub:NAME:CONFIG" or "sample".
         base: the recipe's folder.
-        language: ISO 639-3 code; which language of the sample.
+        language: ISO 639-3 code; which language of the sample, or of a known hub set without a configuration.
 
     Raises:
         InputError: there is no such data, or it is not as it should be; all files' faults at once.
     """
     kind_of(kind)
     if source.startswith("hub:"):
-        return assemble(kind, read_hub(kind, source))
+        return assemble(kind, read_hub(kind, full_source(kind, source, language)))
     return assemble(kind, _read_folder(kind, _folder(kind, source, base, language)))
 
 
@@ -38,7 +39,7 @@ def task_faults(kind: str, source: str, base: Path, language: str = "mlt") -> li
     try:
         kind_of(kind)
         if source.startswith("hub:"):
-            parse_source(source)
+            full_source(kind, source, language)
         else:
             load_task(kind, source, base, language)
     except InputError as error:
@@ -63,21 +64,28 @@ def _folder(kind: str, source: str, base: Path, language: str) -> Path:
     return folder
 
 
-def _read_folder(kind: str, folder: Path) -> dict[str, tuple[str, list[Placed[Example]]]]:
+def _read_folder(kind: str, folder: Path) -> dict[str, SplitRead]:
     suffix = KINDS[kind].suffix
-    splits: dict[str, tuple[str, list[Placed[Example]]]] = {}
+    splits: dict[str, SplitRead] = {}
     faults: list[Fault] = []
     for split in SPLITS:
         path = folder / f"{split}{suffix}"
         try:
             if not path.is_file():
                 raise _missing(kind, path)
-            splits[split] = (str(path), read_examples(path))
+            splits[split] = _read_file(kind, path)
         except InputError as error:
             faults.extend(error.faults)
     if faults:
         raise InputError.of(faults)
     return splits
+
+
+def _read_file(kind: str, path: Path) -> SplitRead:
+    placed = read_examples(path)
+    if kind != "ner":
+        return SplitRead(str(path), placed)
+    return SplitRead(str(path), *to_iob2(str(path), placed, mend=False))
 
 
 def _missing(kind: str, path: Path) -> InputError:

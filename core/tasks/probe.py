@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from core.analysis.operations import Reading, forward
 from core.context import Context, Quiet
 from core.models import LanguageModel
 from core.tasks.encoding import encode, micro_batch_tokens, unit_features
@@ -16,13 +17,15 @@ from core.tasks.examples import Example, TaskData, TextExample, gold, grouped
 from core.tasks.scores import main_score
 
 MAX_TEXTS, MAX_TOKENS = 300, 3000
-"""Labelled units to fit on, whichever are the task's."""
+"""Labelled units to fit on, whichever are the task's, in the full set."""
 MAX_VALIDATION = 200
-"""Examples to score."""
+"""Examples to score in the full set."""
 MAX_LENGTH = 128
 """Sub-tokens a text at most: this is a quick look."""
 RIDGE = 0.03
 """Penalty, as a share of the features' mean variance."""
+_FLOAT64 = 2
+"""Times as long as in float32 that a multiplication takes."""
 
 
 class LiveProbe:
@@ -36,12 +39,19 @@ class LiveProbe:
         tokenizer: that of all models which are to be probed.
         max_length: longest sequence of these models.
         seed: of the choice of examples.
+        share: of the full set of examples; a smaller set is the beginning of a larger one.
     """
 
-    def __init__(self, data: TaskData, tokenizer: PreTrainedTokenizerBase, max_length: int, seed: int = 0) -> None:
-        rng = random.Random(seed)
-        train = _first(_shuffled(data.train, rng))
-        validation = _shuffled(data.validation, rng)[:MAX_VALIDATION]
+    def __init__(
+        self,
+        data: TaskData,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int,
+        seed: int = 0,
+        *,
+        share: float = 1.0,
+    ) -> None:
+        train, validation = _examples(data, seed, share)
         self._kind, self._labels = data.kind, data.labels
         self._validation = validation
         self._encoded = encode([*train, *validation], tokenizer, min(max_length, MAX_LENGTH))
@@ -49,23 +59,28 @@ class LiveProbe:
         numbers = torch.tensor([number[label] for example in train for label in example.labels])
         self._targets = torch.nn.functional.one_hot(numbers, len(data.labels)).double()
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of the forward pass that a call costs."""
-        return sum(self._encoded.sizes)
+    def work(self, lm: LanguageModel) -> float:
+        """Multiplications of a call, those in float64 twice."""
+        lengths, (fitted, labels) = self._encoded.sizes, self._targets.shape
+        read = forward(lm.family, lm.sizes, Reading(sum(lengths), sum(length**2 for length in lengths), 0, 0))
+        hidden, units = lm.sizes.hidden, sum(self._encoded.lengths)
+        fit = fitted * hidden**2 + hidden**3 / 3 + (units + hidden) * hidden * labels
+        return read + _FLOAT64 * fit
 
-    def __call__(self, lm: LanguageModel, ctx: Context | None = None) -> float:
+    def __call__(self, lm: LanguageModel, ctx: Context | None = None, *, bfloat16: bool = False) -> float:
         """The task's main metric, 0-100.
 
         Args:
             lm: its mode and weights stay as they are.
             ctx: asked between batches whether to go on.
+            bfloat16: read in it; the fit is in float64 nevertheless.
 
         Raises:
             Stopped: the user wants the run to end.
         """
         tokens = micro_batch_tokens(lm)
-        features = unit_features(lm, self._encoded, tokens, ctx or Quiet()).cpu().double()
+        with torch.autocast(lm.model.device.type, torch.bfloat16, bfloat16):
+            features = unit_features(lm, self._encoded, tokens, ctx or Quiet()).cpu().double()
         fitted = len(self._targets)
         scores = ridge_scores(features[:fitted], self._targets, features[fitted:])
         labels = [self._labels[number] for number in scores.argmax(-1).tolist()]
@@ -97,13 +112,26 @@ def ridge_scores(features: Tensor, targets: Tensor, others: Tensor) -> Tensor:
     return (others - mean) @ coefficients + base
 
 
-def _shuffled(examples: Sequence[Example], rng: random.Random) -> list[Example]:
-    return rng.sample(examples, len(examples))
+def characters(data: TaskData, seed: int) -> int:
+    """Of the full set of a task's examples, about, what is cut off of long texts left out."""
+    most = 4 * MAX_LENGTH
+    chosen = (example for part in _examples(data, seed, 1.0) for example in part)
+    return sum(
+        min(most, len(example.text)) if isinstance(example, TextExample) else len(" ".join(example.tokens))
+        for example in chosen
+    )
 
 
-def _first(examples: Sequence[Example]) -> list[Example]:
-    """As many of the first examples as the limits allow, but at least one."""
-    limit = MAX_TEXTS if isinstance(examples[0], TextExample) else MAX_TOKENS
+def _examples(data: TaskData, seed: int, share: float) -> tuple[list[Example], list[Example]]:
+    """Examples to fit on, and to score: at least one each."""
+    rng = random.Random(seed)
+    train, validation = (rng.sample(examples, len(examples)) for examples in (data.train, data.validation))
+    limit = MAX_TEXTS if isinstance(train[0], TextExample) else MAX_TOKENS
+    return _first(train, round(share * limit)), validation[: max(1, round(share * MAX_VALIDATION))]
+
+
+def _first(examples: Sequence[Example], limit: int) -> list[Example]:
+    """As many of the first examples as have so many labels, but at least one."""
     chosen: list[Example] = []
     for example in examples:
         limit -= len(example.labels)

@@ -35,6 +35,13 @@ def entity_f1(gold: Tags, predicted: Tags) -> float:
     return 100 * float(f1_score([list(tags) for tags in gold], [list(tags) for tags in predicted], zero_division=0))
 
 
+def entities_of(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+    """The entities of a sentence as `entity_f1` sees them: type, first token, last token."""
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    return set(get_entities(list(tags)))
+
+
 def accuracy(gold: Tags, predicted: Tags) -> float:
     """Share of tokens with the right tag."""
     pairs = [pair for tags in zip(gold, predicted, strict=True) for pair in zip(tags[0], tags[1], strict=True)]

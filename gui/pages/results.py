@@ -17,7 +17,7 @@ from gui.icons import icon
 from gui.theme import SPACE, set_role
 from gui.widgets.exporting import ExportBar
 from gui.widgets.problem import ProblemCard
-from gui.widgets.score_table import ScoreTable, StageTable
+from gui.widgets.score_table import ScoreTable, SpeedTable, StageTable
 
 
 class ResultsPage(QWidget):
@@ -91,6 +91,12 @@ class ResultsPage(QWidget):
         self._scores = ScoreTable(inside)
         self._scores.setObjectName("table-scores")
         column.addWidget(self._scores)
+        self._speed_heading = _label("heading")
+        self._speed_heading.setText(self.tr("Speed and memory here"))
+        column.addWidget(self._speed_heading)
+        self._speed = SpeedTable(inside)
+        self._speed.setObjectName("table-speed")
+        column.addWidget(self._speed)
         heading = _label("heading")
         heading.setText(self.tr("Stage by stage"))
         column.addWidget(heading)
@@ -168,6 +174,7 @@ class ResultsPage(QWidget):
         self._sentence.setText(sentence)
         self._fill_numbers(results)
         self._scores.fill(results)
+        self._fill_speed(results)
         self._stages.fill(results)
 
     def _fill_numbers(self, results: dict[str, Any]) -> None:
@@ -186,6 +193,14 @@ class ResultsPage(QWidget):
         for words, key, caption in cards:
             self._numbers.addWidget(_number_card(words(student[key]), f"{caption}, {of.format(words(teacher[key]))}"))
         self._numbers.addStretch()
+
+    def _fill_speed(self, results: dict[str, Any]) -> None:
+        """Runs of older versions, and those of a few steps, have none."""
+        inference = results["throughput"].get("inference")
+        self._speed_heading.setVisible(bool(inference))
+        self._speed.setVisible(bool(inference))
+        if inference:
+            self._speed.fill(inference)
 
     def _show_nothing(self, state: RunState) -> None:
         recipe = self._controller.recipe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -30,7 +30,8 @@ class NumberTable(QTableWidget):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def set_rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show these."""
+        """Show these; a row of one entry is a note on the row above it."""
+        self.clearSpans()
         self.setColumnCount(len(header))
         self.setRowCount(len(rows))
         for column, words in enumerate(header):
@@ -38,11 +39,13 @@ class NumberTable(QTableWidget):
             item.setTextAlignment(_RIGHT if column else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             self.setHorizontalHeaderItem(column, item)
         for number, row in enumerate(rows):
-            for column, words in enumerate(row):
+            for column, words in enumerate([*row, *[""] * (len(header) - len(row))]):
                 item = QTableWidgetItem(words)
                 if column:
                     item.setTextAlignment(_RIGHT)
                 self.setItem(number, column, item)
+            if len(row) == 1:
+                self.setSpan(number, 0, 1, len(header))
         head = self.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -72,7 +75,12 @@ class ScoreTable(NumberTable):
     def fill(self, results: dict[str, Any]) -> None:
         """Show the content of results.json."""
         self.setAccessibleName(self.tr("Teacher against student"))
-        self.setToolTip(self.tr("Scores are from the test split, the mean over the seeds and its standard deviation."))
+        self.setToolTip(
+            self.tr(
+                "Scores are from the test split, the mean over the seeds and its standard deviation; 95 %: where the "
+                "mean would lie with other test examples. Noise: what these, or other seeds, would change."
+            )
+        )
         teacher, student = results["teacher"], results["student"]
         error = self.tr("Surprise at hidden words (masked-language loss, nats)")
         guessed = self.tr("Hidden words guessed (masked-token accuracy, %)")
@@ -80,13 +88,45 @@ class ScoreTable(NumberTable):
             _row(error, teacher["mlm_loss"], student["mlm_loss"], 3),
             _row(guessed, teacher["mlm_accuracy"], student["mlm_accuracy"], 1),
         ]
+        language = (
+            (self.tr("Surprise at each word (pseudo-perplexity a word)"), "pseudo_perplexity_a_word", 1),
+            (self.tr("Pieces that a word is read in (tokens a word)"), "tokens_a_word", 2),
+        )
+        for title, key, digits in language:
+            if key in teacher or key in student:
+                rows.append(_row(title, teacher.get(key), student.get(key), digits))
         for name, task in results["tasks"].items():
             kind = text.kind_name(task["kind"])
-            title = f"{kind} ({text.metric_name(task['metric'])})" if name == task["kind"] else f"{kind}: {name}"
+            title = f"{kind} ({text.measured_by(task)})" if name == task["kind"] else f"{kind}: {name}"
             teacher_score, student_score = task["teacher"], task["student"]
             difference = text.change(teacher_score["mean"], student_score["mean"])
             rows.append([title, text.score(teacher_score), text.score(student_score), difference])
+            verdict = text.verdict(task)
+            rows += [[verdict]] if verdict else []
         self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student"), self.tr("Change")], rows)
+
+
+class SpeedTable(NumberTable):
+    """Time and memory of teacher and student on this machine."""
+
+    def fill(self, inference: Mapping[str, Any]) -> None:
+        """Show `throughput.inference` of results.json."""
+        self.setAccessibleName(self.tr("Speed and memory here"))
+        tip = self.tr(
+            "Texts of {tokens} tokens, from the letters to the encoder's states, with {threads} threads of the "
+            "processor: the median of some repeats. Memory is that of a whole process."
+        ).format(tokens=text.number(inference["tokens_a_text"], 0), threads=text.count(inference["threads"]))
+        self.setToolTip(tip)
+        measures: tuple[tuple[str, tuple[str, ...], Callable[[float | None], str]], ...] = (
+            (self.tr("One text"), ("batches", "1", "milliseconds"), text.milliseconds),
+            (self.tr("32 texts at once"), ("batches", "32", "milliseconds"), text.milliseconds),
+            (self.tr("Texts a second, one by one"), ("batches", "1", "texts_per_second"), text.number),
+            (self.tr("Texts a second, 32 at once"), ("batches", "32", "texts_per_second"), text.number),
+            (self.tr("Working memory"), ("peak_memory_megabytes",), _memory),
+        )
+        models = [inference.get(name, {}) for name in ("teacher", "student")]
+        rows = [[title, *(words(_at(model, keys)) for model in models)] for title, keys, words in measures]
+        self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student")], rows)
 
 
 class StageTable(NumberTable):
@@ -111,6 +151,19 @@ class StageTable(NumberTable):
             for stage in results["stages"]
         ]
         self.set_rows(header, rows)
+
+
+def _at(found: Any, keys: Sequence[str]) -> float | None:
+    """What lies there; None where nothing was measured."""
+    for key in keys:
+        if key not in found:
+            return None
+        found = found[key]
+    return float(found)
+
+
+def _memory(size: float | None) -> str:
+    return text.memory(None if size is None else 1e6 * size)
 
 
 def _row(title: str, before: float | None, after: float | None, digits: int) -> list[str]:

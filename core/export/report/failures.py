@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.export.report.confusion import confusion
 from core.export.report.markup import NOTHING, Markup, element, joined, note, table, user
 from core.export.report.run import Run
-from core.wording import clean, number
+from core.wording import MISSING, number
 
 _EXAMPLES = 10
-_LETTERS = 300
-"""Of an example's text."""
 _NOT_AS_WRITTEN = (LookupError, TypeError, ValueError, AttributeError)
 
 
@@ -55,27 +53,9 @@ def _worst(details: Mapping[str, Any]) -> Markup:
 
 
 def _example(example: Mapping[str, Any]) -> Sequence[object]:
-    """A text with its answers; of a sentence's tags only those that somebody got wrong, each with its token."""
-    answers = [example["gold"], example["teacher"], example["student"]]
-    if all(isinstance(answer, list) for answer in answers):
-        shown = list(_where_they_differ(str(example["text"]), answers))
-    else:
-        shown = [str(answer) for answer in answers]
-    return [_clipped(str(example["text"])), *shown]
+    """A text with its answers: a label, or the pieces of a sentence that carry one."""
+    return [example["text"], *(_answer(example[side]) for side in ("gold", "teacher", "student"))]
 
 
-def _where_they_differ(sentence: str, answers: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Each side's tags at the places where not all agree; all tags where tokens can't be told apart."""
-    tokens = sentence.split(" ")
-    if {len(answer) for answer in answers} != {len(tokens)}:
-        yield from (" ".join(map(str, answer)) for answer in answers)
-        return
-    places = [place for place, tags in enumerate(zip(*answers, strict=True)) if len(set(tags)) > 1]
-    for answer in answers:
-        yield ", ".join(f"{tokens[place]}: {answer[place]}" for place in places)
-
-
-def _clipped(words: str) -> str:
-    """The beginning of a long text; marks that turn the direction are gone before it is cut."""
-    words = clean(words)
-    return words if len(words) <= _LETTERS else words[:_LETTERS].rstrip() + "…"
+def _answer(given: Any) -> str:
+    return ", ".join(map(str, given)) or MISSING if isinstance(given, list) else str(given)

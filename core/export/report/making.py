@@ -61,10 +61,10 @@ def _circumstances(run: Run) -> Markup:
 def _made_with(run: Run) -> Iterator[tuple[str, str]]:
     """On what machine, with which versions and when; stage by stage where a resumed run had several."""
     made = {name: report["made_with"] for name, report in run.stages.items() if report.get("made_with")}
-    yield from _by_stage("Machine", {name: str(with_["machine"]) for name, with_ in made.items()})
-    yield from _by_stage("Versions", {name: _listed(with_["versions"]) for name, with_ in made.items()})
+    yield from _by_stage("Machine", {name: str(entry["machine"]) for name, entry in made.items()})
+    yield from _by_stage("Versions", {name: _listed(entry["versions"]) for name, entry in made.items()})
     if made:
-        yield "Last stage ended", max(str(with_["ended"]) for with_ in made.values())
+        yield "Last stage ended", max(str(entry["ended"]) for entry in made.values())
 
 
 def _by_stage(title: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

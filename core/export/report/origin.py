@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from core.export.report.markup import NOTHING, Markup, joined, link, paragraph, table, user
 from core.export.report.run import Run
-from core.known_data import licence_of
-from core.pretraining import Volume, pretraining_volume
+from core.known_data import known_set
+from core.pretraining import pretraining_volume, volume_words
 from core.recipe import Task
 from core.teachers import known_teacher
-from core.wording import last_name, number, parameters, task_kind
+from core.wording import last_name, parameters, task_kind
 
 _HUB = "https://huggingface.co/"
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
@@ -33,6 +33,7 @@ def origin(run: Run) -> Markup:
     rows = [
         ("Language", user(run.language), _script(run), ""),
         _teacher(run),
+        ("Student", user(recipe.name), _sizes(run), "see below"),
         *(("Text", _data(source), "", _licence(source)) for source in recipe.corpus.sources),
         *((_task_name(task), _data(task.source), _examples(run, task), _licence(task.source)) for task in recipe.tasks),
     ]
@@ -70,6 +71,18 @@ def _teacher(run: Run) -> Sequence[object]:
     return "Teacher", shown, ", ".join(counts), licence
 
 
+def _sizes(run: Run) -> str:
+    targets, kept = run.recipe.targets, run.stages.get("vocabulary", {}).get("kept")
+    sizes = {
+        "{:,} layers": targets.layers,
+        "hidden size {:,}": targets.hidden_size,
+        "{:,} attention heads": targets.attention_heads,
+        "{:,} feed-forward units": targets.intermediate_size,
+        "{:,} tokens": len(kept) if kept else targets.vocabulary_size,
+    }
+    return ", ".join(words.format(size) for words, size in sizes.items() if size is not None)
+
+
 def _on_hub(name: str) -> Markup:
     """A model or data set by its name, which leads to its page where the hub has one."""
     local = name == "sample" or last_name(name) != name or not _HUB_NAME.fullmatch(name)
@@ -90,8 +103,10 @@ def _data(source: str) -> Markup:
 def _licence(source: str) -> str:
     if source == "sample":
         return _OURS
-    licence = licence_of(source) if source.startswith("hub:") else None
-    return "not stated on its page" if licence == "unknown" else licence or _UNTOLD
+    known = known_set(source.removeprefix("hub:").partition(":")[0]) if source.startswith("hub:") else None
+    if known is None:
+        return _UNTOLD
+    return "not stated on its page" if known.licence == "unknown" else known.licence
 
 
 def _task_name(task: Task) -> Markup:
@@ -127,25 +142,11 @@ def _texts(run: Run) -> Markup:
 
 def _read_by_teacher(run: Run) -> Markup:
     """How much of the language the teacher had read, which is what its student's losses hang on most."""
-    name, language = run.recipe.teacher.model, run.language
-    known = known_teacher(name)
+    name, code = run.recipe.teacher.model, run.recipe.language.code
     if name == "sample":
         return NOTHING
-    volume = pretraining_volume(name, run.recipe.language.code)
-    if known is None or volume is None:
-        who = known.title if known else last_name(name)
-        return paragraph("How much ", user(language), " text ", user(who), " had read in pretraining isn't known.")
-    if volume.size_gib == 0 and volume.tokens_millions == 0:
-        unseen = f": {volume.corpus}, which it was pretrained on, holds none. Source: {volume.source}."
-        return paragraph(known.title, " never saw ", user(language), unseen)
-    as_other = f", listed as “{volume.code}”" if volume.code != run.recipe.language.code else ""
-    also = f", {volume.note}" if volume.note else ""
-    rest = f" text in pretraining ({volume.corpus}{as_other}{also}). Source: {volume.source}."
-    return paragraph(known.title, f" had read {_amount(volume)} of ", user(language), rest)
-
-
-def _amount(volume: Volume) -> str:
-    size = volume.size_gib
-    if size >= 0.095:
-        return f"{number(size)} GiB"
-    return f"{number(size * 1024, 0 if size * 1024 >= 1 else 2)} MiB"
+    volume = pretraining_volume(name, code)
+    if volume is None:
+        return paragraph(f"Of the teacher's pretraining, {volume_words(None, run.language)}.")
+    as_other = f" Listed as “{volume.code}”." if volume.code != code else ""
+    return paragraph(f"The teacher {volume_words(volume, run.language)}.", as_other, f" Source: {volume.source}.")

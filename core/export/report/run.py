@@ -66,6 +66,6 @@ def read_run(folder: RunFolder) -> Run:
         events=[event for _, event in folder.read_events()],
         origin=folder.read_origin(),
         estimate=folder.read_estimate(),
-        details=folder.read_task_details(),
+        details=folder.read_details(),
         stages={name: report for name, report in reports.items() if report},
     )

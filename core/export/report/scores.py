@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.export.plots import Dot, DotRow, dot_plot
+from core.export.dot_plot import Dot, DotRow, dot_plot
 from core.export.report.markup import NOTHING, Markup, bullets, figure, joined, note, paragraph, table, user
 from core.export.report.run import Run
-from core.wording import interval, mean_sd, metric, number, p_value, seeds
+from core.wording import between, mean_sd, measured_by, metric, number, seeds, verdict
 
 _LEAKS = {
     "test_in_train": "its own training examples",
@@ -21,7 +21,7 @@ def scores(run: Run) -> Markup:
     """The section."""
     if not run.tasks:
         return NOTHING
-    verdicts = [_verdict(name, task) for name, task in run.tasks.items() if is_paired(task)]
+    verdicts = [joined((user(name), ": ", verdict(task))) for name, task in run.tasks.items() if is_paired(task)]
     return joined(
         (
             figure("Scores of teacher and student", _plot(run.tasks)),
@@ -40,7 +40,7 @@ def leak_notes(run: Run) -> Markup:
 def is_paired(task: Mapping[str, Any]) -> bool:
     """Whether teacher and student were tested against each other, example by example."""
     found = task.get("paired")
-    return isinstance(found, Mapping) and {"p", "distinguishable", "examples"} <= set(found)
+    return isinstance(found, Mapping) and {"p", "distinguishable", "examples", "seeds"} <= set(found)
 
 
 def _plot(tasks: Mapping[str, Mapping[str, Any]]) -> str:
@@ -63,32 +63,17 @@ def _table(tasks: Mapping[str, Mapping[str, Any]]) -> Markup:
     paired = any(is_paired(task) for task in tasks.values())
 
     def row(name: str, task: Mapping[str, Any]) -> Sequence[object]:
-        cells: list[object] = [user(name), _measure(task)]
+        cells: list[object] = [user(name), measured_by(task)]
         for side in ("teacher", "student"):
-            cells += [mean_sd(task[side]), *([interval(task[side].get("interval"))] if known else ())]
+            cells += [mean_sd(task[side]), *([between(task[side].get("interval"))] if known else ())]
         cells.append(number(task["drop"]))
         if paired:
-            cells.append(interval((task.get("paired") or {}).get("interval")))
+            cells.append(between((task.get("paired") or {}).get("interval")))
         return [*cells, seeds(task["student"])]
 
     sure = ["95 % interval"]
     head = ["Task", "Metric", "Teacher", *sure * known, "Student", *sure * known, "Drop", *sure * paired, "Over"]
     return table("Scores on the test split", head, [row(*entry) for entry in tasks.items()], words=2)
-
-
-def _measure(task: Mapping[str, Any]) -> str:
-    folds = f", {task['folds']}-fold cross-validation" if task.get("folds") else ""
-    return metric(task["metric"]) + folds
-
-
-def _verdict(name: str, task: Mapping[str, Any]) -> Markup:
-    paired = task["paired"]
-    what = "drop" if task["drop"] >= 0 else "gain"
-    told = "is" if paired["distinguishable"] else "is not"
-    words = (
-        f"This {what} {told} distinguishable from noise ({p_value(paired['p'])}, {paired['examples']:,} test examples)."
-    )
-    return joined((user(name), ": ", words))
 
 
 def _explained(tasks: Mapping[str, Mapping[str, Any]]) -> str:

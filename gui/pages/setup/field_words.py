@@ -221,6 +221,14 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "Narrowness of the adapter"),
         QT_TRANSLATE_NOOP("Recipe", "The model's width divided by the adapter's; “auto” goes by the model's width."),
     ),
+    "tasks.folds": (
+        QT_TRANSLATE_NOOP("Recipe", "Folds of cross-validation"),
+        QT_TRANSLATE_NOOP(
+            "Recipe",
+            "Tests every example once, in so many trainings a seed; 0 takes the test split alone, “auto” does so "
+            "unless it is tiny.",
+        ),
+    ),
 }
 FILES = {"method.vocabulary_words"}
 """Keys whose value is the path of a file."""

@@ -1,0 +1,83 @@
+"""What models know of a language and how fast they read, as rows of tables; nothing for runs of older versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.wording import memory, milliseconds, number
+
+Row = tuple[str, ...]
+
+_LANGUAGE = (
+    ("pseudo-perplexity a token", "pseudo_perplexity", 1),
+    ("pseudo-perplexity a word", "pseudo_perplexity_a_word", 1),
+    ("tokens a word", "tokens_a_word", 2),
+)
+
+
+def language_rows(models: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """A measure and its value for each model.
+
+    Args:
+        models: `teacher` and `student` of results.json, or what `evaluate` says of a model.
+    """
+    return [
+        (name, *(number(model.get(key), digits) for model in models))
+        for name, key, digits in _LANGUAGE
+        if any(key in model for model in models)
+    ]
+
+
+def language_note(models: Sequence[Mapping[str, Any]]) -> str:
+    """How pseudo-perplexity was measured; empty where it wasn't. Arguments as above."""
+    counts = [model["pseudo_perplexity_tokens"] for model in models if "pseudo_perplexity_tokens" in model]
+    if not counts:
+        return ""
+    told = " and ".join(f"{count:,}" for count in dict.fromkeys(counts))
+    return (
+        f"Pseudo-perplexity: {told} tokens of held-out text, each masked by itself, unknown ones left out; between "
+        "vocabularies, that a word compares."
+    )
+
+
+def speed_rows(inference: Mapping[str, Any] | None, names: Sequence[str]) -> list[Row]:
+    """Time and memory on the machine that measured them.
+
+    Args:
+        inference: `throughput.inference` of results.json, or `inference` of what `evaluate` says.
+        names: of the models in it.
+    """
+    if not inference:
+        return []
+    models = [inference.get(name) or {} for name in names]
+
+    def row(name: str, *keys: str, words: Any = number) -> Row:
+        return name, *(words(_at(model, keys)) for model in models)
+
+    return [
+        row("one text", "batches", "1", "milliseconds", words=milliseconds),
+        row("32 texts at once", "batches", "32", "milliseconds", words=milliseconds),
+        row("texts a second, one by one", "batches", "1", "texts_per_second"),
+        row("texts a second, 32 at once", "batches", "32", "texts_per_second"),
+        row("memory", "peak_memory_megabytes", words=memory),
+    ]
+
+
+def _at(model: Mapping[str, Any], keys: Sequence[str]) -> float | None:
+    found: Any = model
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def speed_note(inference: Mapping[str, Any] | None) -> str:
+    """What the times are of; empty where there are none."""
+    if not inference:
+        return ""
+    threads = inference["threads"]
+    return (
+        f"Speed: texts of {number(inference['tokens_a_text'], 0)} tokens, {threads} "
+        f"thread{'' if threads == 1 else 's'}, float32, from the letters to the encoder's states; medians on this "
+        "machine. Memory is a whole process's, Python and libraries included."
+    )

@@ -1,0 +1,87 @@
+"""A run's scores: teacher and student on every task, a training at a time, kept in the checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.analysis.size import EVALUATE
+from core.errors import Stopped
+from core.evaluation import teacher_against_student
+from core.events import Message, Score
+from core.models import LanguageModel
+from core.scoring import SIDES, Plan, Unit, planned, train_units, units
+from core.tasks.scores import score
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came of it."""
+
+    tasks: dict[str, Any]
+    """Of results.json, by task."""
+    details: dict[str, Any]
+    """Of tasks.json, by task."""
+    steps: int
+    """Steps that the stage's progress has in all, with those that follow after the tasks."""
+
+
+def score_tasks(work: Workspace, teacher: LanguageModel, student: LanguageModel, *, more: int) -> Scored:
+    """Train and score both models on every task; what is done stays done when the run is stopped.
+
+    Args:
+        work: the run.
+        teacher, student: the models.
+        more: steps of the stage's progress that follow after the tasks.
+
+    Raises:
+        Stopped: the user wants the run to end.
+    """
+    recipe, ctx = work.recipe, work.ctx
+    plans = [planned(task, work.tasks[task.name]) for task in recipe.tasks]
+    before = work.checkpointed(EVALUATE)
+    if not before:
+        for plan in plans:
+            _tell_folds(plan, work)
+    done: dict[str, str] = before.get("answers", {})
+    wanted = units(plans, SIDES)
+    models = dict(zip(SIDES, (teacher, student), strict=True))
+    try:
+        for place, unit in train_units(wanted, models, done, recipe.schedule.device, ctx, more=more):
+            if unit.is_last_fold:
+                _tell_scores(place, unit, done, work)
+            work.save_progress(EVALUATE, None, answers=done)
+    except Stopped:
+        work.save_progress(EVALUATE, None, answers=done)
+        raise
+    found = {plan.task.name: teacher_against_student(plan, done, recipe.seed) for plan in plans}
+    results, details = ({name: pair[place] for name, pair in found.items()} for place in (0, 1))
+    return Scored(results, details, len(wanted) + more)
+
+
+def _tell_folds(plan: Plan, work: Workspace) -> None:
+    if plan.folds:
+        why = ", as the test split alone is too small to tell much" if plan.task.folds == "auto" else ""
+        tested = f"all {len(plan.tested.examples):,} examples are tested, by {plan.folds}-fold cross-validation"
+        work.ctx.emit(Message(level="info", text=f"{plan.task.name}: {tested}{why}."))
+
+
+def _tell_scores(place: int, unit: Unit, done: dict[str, str], work: Workspace) -> None:
+    """One seed's scores, over all folds at once."""
+    tested = unit.plan.tested
+    found = score(tested.kind, tested.gold, unit.plan.answers_of(unit.who, unit.seed, done))
+    for metric, value in found.items():
+        work.ctx.emit(
+            Score(
+                stage=EVALUATE,
+                step=place,
+                task=unit.plan.task.name,
+                metric=metric,
+                value=value,
+                split="test",
+                seed=unit.seed,
+                who=unit.who,
+                how="final",
+            )
+        )

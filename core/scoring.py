@@ -1,0 +1,150 @@
+"""Every training that scoring models on a recipe's tasks takes, one by one: a stop loses none that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.context import Context
+from core.models import LanguageModel
+from core.recipe import Task
+from core.tasks.counts import Tested
+from core.tasks.examples import TaskData, grouped
+from core.tasks.folds import folded, folds_of
+from core.tasks.summary import Answers
+from core.tasks.training import train_and_score
+
+Side = Literal["teacher", "student"]
+SIDES: tuple[Side, Side] = ("teacher", "student")
+Done = MutableMapping[str, str]
+"""Unit's key → what the model answered, see `Unit.train`. JSON can hold it, and so can a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a task is scored."""
+
+    task: Task
+    parts: tuple[TaskData, ...]
+    """The task as its splits are, or as each fold sees it."""
+
+    @property
+    def folds(self) -> int | None:
+        """In how many folds it is cross-validated; None where its own test split is used."""
+        return len(self.parts) if len(self.parts) > 1 else None
+
+    @property
+    def tested(self) -> Tested:
+        """What is tested, each example once."""
+        examples = tuple(example for part in self.parts for example in part.test)
+        return Tested(self.task.kind, self.parts[0].labels, examples)
+
+    def answers(self, who: Side, done: Mapping[str, str]) -> Answers:
+        """A model's answers to all that is tested, seed by seed."""
+        return [self.answers_of(who, seed, done) for seed in self.task.seeds]
+
+    def answers_of(self, who: Side, seed: int, done: Mapping[str, str]) -> list[Any]:
+        """A model's answers with one seed, of all folds together."""
+        tested, keys = self.tested, [Unit(self, who, seed, fold).key for fold in range(len(self.parts))]
+        numbers = " ".join(done[key] for key in keys).split()
+        return grouped([tested.labels[int(number)] for number in numbers], tested.examples)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One training: a task, a model, a seed, a fold."""
+
+    plan: Plan
+    who: Side
+    seed: int
+    fold: int
+
+    @property
+    def key(self) -> str:
+        """Its name; that of a task holds no slash."""
+        return f"{self.plan.task.name}/{self.who}/{self.seed}/{self.fold}"
+
+    @property
+    def is_last_fold(self) -> bool:
+        """Whether the seed's answers are whole after it."""
+        return self.fold == len(self.plan.parts) - 1
+
+    def train(self, lm: LanguageModel, device: str, ctx: Context) -> str:
+        """What the model answers to the part's test examples: the numbers of their labels.
+
+        Raises:
+            Stopped: the user wants the run to end.
+        """
+        task, data = self.plan.task, self.plan.parts[self.fold]
+        result = train_and_score(
+            lm,
+            data,
+            method=task.method,
+            seed=self.seed,
+            epochs=task.epochs,
+            patience=task.patience,
+            learning_rate=_number(task.learning_rate),
+            batch_size=_number(task.batch_size),
+            reduction_factor=_number(task.reduction_factor),
+            device=device,
+            ctx=ctx,
+        )
+        number = {label: str(index) for index, label in enumerate(data.labels)}
+        answers = ((answer,) if isinstance(answer, str) else answer for answer in result.predictions)
+        return " ".join(number[label] for answer in answers for label in answer)
+
+
+def _number(value: Any) -> Any:
+    return None if value == "auto" else value
+
+
+def planned(task: Task, data: TaskData) -> Plan:
+    """How a task is scored: on its test split, or by cross-validation where the recipe or a tiny test split says so.
+
+    Raises:
+        InputError: there are too few examples for the folds that the recipe wants.
+    """
+    folds = folds_of(task.folds, data)
+    return Plan(task, folded(data, folds) if folds else (data,))
+
+
+def units(plans: Sequence[Plan], sides: Sequence[Side]) -> list[Unit]:
+    """Every training that it takes to score these models, task by task."""
+    return [
+        Unit(plan, who, seed, fold)
+        for plan in plans
+        for who in sides
+        for seed in plan.task.seeds
+        for fold in range(len(plan.parts))
+    ]
+
+
+def train_units(
+    wanted: Sequence[Unit],
+    models: Mapping[Side, LanguageModel],
+    done: Done,
+    device: str,
+    ctx: Context,
+    *,
+    more: int = 0,
+) -> Iterator[tuple[int, Unit]]:
+    """Train what isn't done yet; each unit is given, with its place, once its answers have joined `done`.
+
+    Args:
+        wanted: the units, in order.
+        models: those that the units are of.
+        done: what is done already.
+        device: where to train.
+        ctx: told of progress, asked whether to go on.
+        more: steps of the progress that follow after the units.
+
+    Raises:
+        Stopped: the user wants the run to end; `done` holds all that is done.
+    """
+    for place, unit in enumerate(wanted):
+        ctx.progress(place, len(wanted) + more)
+        if unit.key not in done:
+            done[unit.key] = unit.train(models[unit.who], device, ctx)
+            yield place, unit
+    ctx.progress(len(wanted), len(wanted) + more)
