@@ -278,7 +278,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from core.analysis.compare import compare
-    from core.analysis.comparison_text import comparison_text
+    from core.export.comparison_text import comparison_text
     from core.run import RunFolder
 
     found = compare([RunFolder(run) for run in options.runs])

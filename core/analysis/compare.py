@@ -1,6 +1,6 @@
 """Finished runs side by side: what was set differently, and what came of it. No torch.
 
-The numbers alone; `core.analysis.comparison_text` words them, `core.export.comparison_page` draws them.
+The numbers alone; `core.export.comparison_text` words them, `core.export.comparison_page` draws them.
 """
 
 from __future__ import annotations
@@ -70,12 +70,14 @@ def compare(folders: Sequence[RunFolder]) -> Comparison:
 
 
 def _run_json(run: FinishedRun) -> dict[str, Any]:
+    student = asdict(run.student)
     return {
         "run": str(run.folder.path),
         "name": run.recipe.name,
         "language": run.recipe.language.code,
         "teacher": run.teacher_name,
-        **asdict(run.student),
+        **student.pop("held_out"),
+        **student,
         "compression": run.compression,
         "tasks": {task.name: _task_json(task) for task in run.tasks},
     }

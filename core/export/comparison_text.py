@@ -10,13 +10,12 @@ from core.analysis.compare import Comparison
 from core.analysis.finished import FinishedRun, Interval, TaskOutcome
 from core.analysis.pareto import FrontGroup
 from core.analysis.volume_law import VolumeLaws, VolumePoint
+from core.export.measures import Row, language_note, language_rows
 from core.pretraining import volume_words
 from core.tables import text_table
 from core.wording import MISSING, clean, mean_sd, megabytes, metric, number, parameters
 
 _WIDTH = 110
-Row = tuple[str, ...]
-"""What it is of, then a cell a run."""
 
 
 def settings_rows(comparison: Comparison) -> list[Row]:
@@ -34,8 +33,7 @@ def outcome_rows(comparison: Comparison) -> list[Row]:
         ("masked-language loss", *(number(run.student.mlm_loss, 3) for run in runs)),
         ("masked-token accuracy", *(number(run.student.mlm_accuracy) for run in runs)),
     ]
-    rows += _measured("pseudo-perplexity", [run.student.pseudo_perplexity for run in runs], 2)
-    rows += _measured("tokens a word", [run.student.tokens_a_word for run in runs], 3)
+    rows += language_rows([run.student.held_out for run in runs])
     for name, found in comparison.tasks.items():
         label = f"{name} ({metric(next(task.metric for task in found if task))})"
         rows.append((label, *(_score(task) for task in found)))
@@ -59,18 +57,17 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def legend(comparison: Comparison) -> str:
-    """How to read the scores, as far as there are any; empty without tasks."""
+    """How to read the numbers, as far as it needs saying."""
     tasks = [task for found in comparison.tasks.values() for task in found if task]
     words = "Scores are 0-100 on the test split, mean ± standard deviation over seeds." if tasks else ""
     if any(task.student.interval for task in tasks):
         words += " In brackets stand 95 % intervals over test examples."
     if any(task.paired for task in tasks):
-        words += " A drop's is that of the paired test of teacher and student; * where it can be told from noise."
-    return words
-
-
-def _measured(name: str, values: Sequence[float | None], digits: int) -> list[Row]:
-    return [(name, *(number(value, digits) for value in values))] if any(value is not None for value in values) else []
+        words += (
+            " A drop's is that of the paired test of teacher and student; ° where it can be told from the noise of the "
+            "test examples, * where from that of the seeds, too."
+        )
+    return " ".join(filter(None, (words, language_note([run.student.held_out for run in comparison.runs]))))
 
 
 def _score(task: TaskOutcome | None) -> str:
@@ -84,7 +81,8 @@ def _drop(task: TaskOutcome | None) -> str:
         return MISSING
     if task.paired is None:
         return number(task.drop)
-    return f"{number(task.drop)}{'*' * task.paired.distinguishable}{_ends(task.paired.interval)}"
+    sure = "*" if task.paired.beyond_seeds else "°" if task.paired.distinguishable else ""
+    return f"{number(task.drop)}{sure}{_ends(task.paired.interval)}"
 
 
 def _ends(interval: Interval | None) -> str:
