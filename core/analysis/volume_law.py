@@ -7,23 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from core.analysis.finished import FinishedRun
 from core.analysis.power_law import PowerLaw, fit_power_law
 from core.analysis.sharing import differing_settings, most_shared
-from core.pretraining import Volume, pretraining_volume, volume_words
+from core.pretraining import PAPER_SAYS, Volume, pretraining_volume
 from core.recipe import Recipe
 from core.wording import clean, listing, number
 
 FEWEST_RUNS, FEWEST_VOLUMES = 5, 3
 """That a law is fitted to."""
-PAPER_SAYS = (
-    "The paper (arXiv 2505.16956) reports, for mBERT and XLM-R in Maltese, Slovak and Swahili, that the drop shrinks "
-    "with the volume of the language's text in the teacher's pretraining, as a power law."
-)
 _HOW = (
     "Fitted by least squares on the drops, as a drop of nothing has no logarithm; the intervals are profile intervals "
     "with Student's t."
@@ -84,10 +79,6 @@ class VolumeLaws:
     laws: tuple[VolumeLaw, ...]
     """By source; that of the most runs first."""
     left_out: tuple[LeftOut, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As `compare --json` gives it."""
-        return asdict(self)
 
 
 def volume_laws(runs: Sequence[FinishedRun]) -> VolumeLaws:
@@ -160,12 +151,6 @@ def _point(run: FinishedRun, volume: Volume, kinds: frozenset[str]) -> VolumePoi
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
-
-
-def volume_sentence(run: FinishedRun) -> str:
-    """A run's volume in words, and what the paper reports: all there is to say of a run alone."""
-    volume = pretraining_volume(run.recipe.teacher.model, run.recipe.language.code, run.folder.path)
-    return f"{clean(run.teacher_name)} {volume_words(volume, run.language_name)}. {PAPER_SAYS}"
 
 
 def _fitted(seen: Sequence[VolumePoint], unit: str) -> tuple[PowerLaw | None, list[str]]:
