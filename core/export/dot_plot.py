@@ -69,7 +69,7 @@ def dot_plot(title: str, x_label: str, rows: Sequence[DotRow]) -> str:
     parts.append(label_at((_NAMES + WIDTH - _VALUES) / 2, height - 8, x_label, anchor="middle", css="small"))
     for place, dot in enumerate({dot.label: dot for dot in drawn}.values()):
         left = _NAMES + 8 + 90 * place
-        parts.append(_dot(left, TOP - 14, dot) + label_at(left + 10, TOP - 10, dot.label))
+        parts.append(_dot(left, TOP - 14, dot, dot.label) + label_at(left + 10, TOP - 10, dot.label))
     told = []
     for index, row in enumerate(rows):
         middle, dots = TOP + _ROW * (index + 0.5), [dot for dot in row.dots if math.isfinite(dot.value)]
@@ -87,13 +87,13 @@ def _measured(x: Axis, y: float, dot: Dot) -> Iterable[str]:
     low, high = dot.ends
     if low < high:
         yield f'<path class="line" d="M{x(low):.1f} {y:.1f} H{x(high):.1f}" stroke="var({dot.colour})"/>'
-    yield _dot(x(dot.value), y, dot)
+    yield _dot(x(dot.value), y, dot, f"{dot.label}: {dot.words}")
     yield label_at(WIDTH - _VALUES + 10, y + 4, dot.words, css="small")
 
 
-def _dot(x: float, y: float, dot: Dot) -> str:
+def _dot(x: float, y: float, dot: Dot, title: str) -> str:
     fill = "var(--card)" if dot.hollow else f"var({dot.colour})"
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{fill}" stroke="var({dot.colour})" stroke-width="2">'
-        f"<title>{shown(f'{dot.label}: {dot.words}')}</title></circle>"
+        f"<title>{shown(title)}</title></circle>"
     )
