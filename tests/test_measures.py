@@ -50,10 +50,10 @@ def test_what_was_not_measured_is_a_dash_and_what_no_model_has_no_row() -> None:
     rows = dict(
         zip(("one", "many", "rate", "rates", "memory"), speed_rows(INFERENCE, ("teacher", "student")), strict=True)
     )
-    assert rows["one"][1:] == ("12.3 ms", "2.00 ms")
-    assert rows["many"][1:] == ("1,204 ms", "–")
-    assert rows["rate"][1:] == ("81.0", "–")
-    assert rows["memory"][1:] == ("1.2 GB", "480 MB")
+    assert rows["one text"] == ["12.3 ms", "2.00 ms"]
+    assert rows["32 texts at once"] == ["1,204 ms", "–"]
+    assert rows["texts a second, one by one"] == ["81.0", "–"]
+    assert rows["memory"] == ["1.2 GB", "480 MB"]
     assert speed_rows(None, ("teacher", "student")) == [] and speed_note(None) == ""
     assert language_rows(({}, {})) == [] and language_note(({}, {})) == ""
     assert language_rows(({"tokens_a_word": 1.5, "mlm_loss": 1.0},)) == [("tokens a word", "1.50")]

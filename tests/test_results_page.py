@@ -89,7 +89,7 @@ def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str
     assert _buttons(page) == ["Export…", "Open the report", "Open the folder"]
 
 
-def test_speed_and_memory_show_where_they_were_measured(page: ResultsPage, show: Callable[[str], None]) -> None:
+def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:
     show(json.dumps(RESULTS))
     assert not page._speed.isVisible() and not page._speed_heading.isVisible()
 
