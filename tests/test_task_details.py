@@ -19,11 +19,8 @@ NAMES = ("precision", "recall", "f1")
 @pytest.mark.parametrize("kind", ["topic", "pos"])
 def test_scores_of_labels_are_scikit_learns(kind: str) -> None:
     tested, answers = case(kind)
-    flat = (
-        [[e] if isinstance(e, str) else list(e) for e in tested.gold],
-        [[a] if isinstance(a, str) else list(a) for a in answers],
-    )
-    gold, given = ([label for example in side for label in example] for side in flat)
+    flat = ([(one,) if isinstance(one, str) else one for one in side] for side in (tested.gold, answers))
+    gold, given = ([label for labels in side for label in labels] for side in flat)
     theirs = precision_recall_fscore_support(gold, given, labels=list(tested.labels), zero_division=0)
     found = by_label(tested, [answers])
     for place, label in enumerate(tested.labels):
@@ -37,18 +34,13 @@ def test_scores_of_labels_are_scikit_learns(kind: str) -> None:
 def test_scores_of_entity_types_are_seqevals_and_the_mean_over_seeds() -> None:
     tested, answers = case("ner")
     others = case("ner", noise=0.6)[1]
-    reports = [
-        classification_report(
-            [list(t) for t in tested.gold], [list(t) for t in given], output_dict=True, zero_division=0
-        )
-        for given in (answers, others)
-    ]
+    gold, *sides = ([list(tags) for tags in side] for side in (tested.gold, answers, others))
+    reports = [classification_report(gold, side, output_dict=True, zero_division=0) for side in sides]
     found = by_label(tested, [answers, others])
     assert list(found) == ["LOC", "PER"]
     for type_ in found:
-        means = [
-            sum(100 * report[type_][name] for report in reports) / 2 for name in ("precision", "recall", "f1-score")
-        ]
+        named = ("precision", "recall", "f1-score")
+        means = [sum(100 * report[type_][name] for report in reports) / 2 for name in named]
         assert [found[type_][name] for name in NAMES] == pytest.approx(means)
         assert supports(tested)[type_] == reports[0][type_]["support"]
 
