@@ -15,7 +15,7 @@ from core.analysis import bootstrap
 from core.analysis import paired as pairing
 from core.analysis.bootstrap import interval, resampled
 from core.analysis.paired import over_seeds, paired
-from core.tasks.counts import Tested, accuracy, needed, summed_score
+from core.tasks.counts import Questions, accuracy, needed, summed_score
 from core.tasks.examples import TextExample, TokenExample
 from core.tasks.scores import main_score
 from core.tasks.summary import compared, summarise
@@ -24,7 +24,7 @@ TEXT_LABELS = ("a", "b", "c")
 NER_TAGS = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
 
 
-def case(kind: str, count: int = 40, seed: int = 1, noise: float = 0.3) -> tuple[Tested, list[Any]]:
+def case(kind: str, count: int = 40, seed: int = 1, noise: float = 0.3) -> tuple[Questions, list[Any]]:
     """Made-up examples, and answers of which some are wrong; a text label and an entity type hardly ever occur."""
     rng = random.Random(seed)
     if kind == "topic":
@@ -39,7 +39,7 @@ def case(kind: str, count: int = 40, seed: int = 1, noise: float = 0.3) -> tuple
             tags = tuple(rng.choice(labels) for _ in range(rng.randint(1, 9)))
             examples.append(TokenExample(tuple("w" * len(tags)), tags))
         answers = [tuple(rng.choice(labels) if rng.random() < noise else t for t in e.tags) for e in examples]
-    return Tested(kind, labels, tuple(examples)), answers
+    return Questions(kind, labels, tuple(examples)), answers
 
 
 # -- counts ----------------------------------------------------------------------------------------------------------
@@ -48,20 +48,22 @@ def case(kind: str, count: int = 40, seed: int = 1, noise: float = 0.3) -> tuple
 @pytest.mark.parametrize("kind", ["topic", "ner", "pos"])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_resample_as_a_weighted_sum_scores_as_its_examples_do(kind: str, seed: int) -> None:
-    tested, answers = case(kind, seed=seed)
-    counts = needed(kind, tested.counts(answers))
-    assert float(summed_score(kind)(counts.sum(0))) == pytest.approx(main_score(kind, tested.gold, answers), abs=1e-10)
+    questions, answers = case(kind, seed=seed)
+    counts = needed(kind, questions.counts(answers))
+    assert float(summed_score(kind)(counts.sum(0))) == pytest.approx(
+        main_score(kind, questions.gold, answers), abs=1e-10
+    )
     chosen = random.Random(seed).choices(range(40), k=40)
     weights = np.bincount(chosen, minlength=40)[None]
-    again = main_score(kind, [tested.gold[i] for i in chosen], [answers[i] for i in chosen])
+    again = main_score(kind, [questions.gold[i] for i in chosen], [answers[i] for i in chosen])
     summed = summed_score(kind)(bootstrap.weighted_sums(weights, counts))
     assert summed.shape == (1,) and summed[0] == pytest.approx(again, abs=1e-10)
 
 
 def test_nothing_right_and_nothing_there_score_0() -> None:
-    tested = Tested("ner", NER_TAGS, (TokenExample(("w",), ("O",)),))
-    assert summed_score("ner")(tested.counts([("O",)]).sum(0)) == 0
-    assert summed_score("ner")(tested.counts([("B-PER",)]).sum(0)) == 0
+    questions = Questions("ner", NER_TAGS, (TokenExample(("w",), ("O",)),))
+    assert summed_score("ner")(questions.counts([("O",)]).sum(0)) == 0
+    assert summed_score("ner")(questions.counts([("B-PER",)]).sum(0)) == 0
 
 
 # -- intervals -------------------------------------------------------------------------------------------------------
@@ -83,8 +85,8 @@ def test_the_interval_is_scipys(right: int, count: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_interval_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    tested, answers = case("ner", 300)
-    counts = needed("ner", tested.counts(answers))[:, None]
+    questions, answers = case("ner", 300)
+    counts = needed("ner", questions.counts(answers))[:, None]
     first = interval(counts, summed_score("ner"), 5)
     assert first == interval(counts, summed_score("ner"), 5) != interval(counts, summed_score("ner"), 6)
     monkeypatch.setattr(bootstrap, "_AT_ONCE", 1000)
@@ -166,27 +168,27 @@ def test_the_noise_of_seeds_is_welchs() -> None:
 
 
 def test_a_summary_has_the_scores_and_one_interval() -> None:
-    tested, answers = case("pos")
+    questions, answers = case("pos")
     others = case("pos", noise=0.5)[1]
-    found = summarise(tested, [answers, others], 7)
-    runs = [main_score("pos", tested.gold, given) for given in (answers, others)]
+    found = summarise(questions, [answers, others], 7)
+    runs = [main_score("pos", questions.gold, given) for given in (answers, others)]
     assert found["runs"] == runs and found["mean"] == pytest.approx(sum(runs) / 2)
     assert found["interval"][0] < found["mean"] < found["interval"][1]
     assert "interval" not in found["f1"] and found["f1"]["runs"] == pytest.approx(runs)
-    assert summarise(tested, [answers], 7)["sd"] is None
+    assert summarise(questions, [answers], 7)["sd"] is None
 
 
 @pytest.mark.parametrize("kind", ["topic", "ner", "pos"])
 def test_teacher_and_student_are_compared_on_the_same_examples(kind: str) -> None:
-    tested, teacher = case(kind, 150, noise=0.05)
+    questions, teacher = case(kind, 150, noise=0.05)
     student = case(kind, 150, noise=0.6)[1]
-    found = compared(tested, [teacher, teacher], [student, student], 1)
+    found = compared(questions, [teacher, teacher], [student, student], 1)
     assert found["drop"] == pytest.approx(found["teacher"]["mean"] - found["student"]["mean"])
     low, high = found["paired"]["interval"]
     assert low < found["drop"] < high
     assert found["paired"]["distinguishable"] and found["paired"]["examples"] == 150
-    assert found["labels"] == (["LOC", "PER"] if kind == "ner" else list(tested.labels))
-    assert compared(tested, [teacher], [student], 1)["paired"]["seeds"] is None
+    assert found["labels"] == (["LOC", "PER"] if kind == "ner" else list(questions.labels))
+    assert compared(questions, [teacher], [student], 1)["paired"]["seeds"] is None
 
 
 # -- simulated truth -------------------------------------------------------------------------------------------------

@@ -94,8 +94,8 @@ def test_answers_of_all_folds_come_together_in_the_order_of_what_is_tested() -> 
         wrong = unit.who == "student" and unit.seed == 2 and unit.fold == 1
         done[unit.key] = " ".join("0" if wrong else str("ABC".index(tag)) for tag in tags)
     assert len(done) == 12 and plan.folds == 3
-    assert plan.answers("teacher", done) == [plan.tested.gold] * 2
+    assert plan.answers("teacher", done) == [plan.questions.gold] * 2
     first, second = plan.answers("student", done)
-    assert first == plan.tested.gold != second
+    assert first == plan.questions.gold != second
     assert [Unit(plan, "teacher", 1, fold).is_last_fold for fold in range(3)] == [False, False, True]
     assert planned(dataclasses.replace(task, folds=0), toy_task("pos")).folds is None

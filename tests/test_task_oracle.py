@@ -125,9 +125,7 @@ def plain_f1(data: TaskData, seed: int) -> float:
             loss.backward()
             optimizer.step()
             schedule.step()
-        found = f1_score(
-            [list(e.tags) for e in data.validation], plain_answers(model, tokenizer, data.validation, labels)
-        )
+        found = plain_score(model, tokenizer, data.validation, labels)
         if found > best:
             best, best_state = found, {name: value.clone() for name, value in model.state_dict().items()}
     assert best_state is not None
