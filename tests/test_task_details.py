@@ -80,10 +80,9 @@ def test_the_worst_kept_examples_are_those_that_the_teacher_had_right() -> None:
 
 
 def test_of_tags_only_the_words_that_differ_are_shown() -> None:
-    questions = Questions(
-        "pos", ("ADJ", "NOUN", "VERB"), (TokenExample(("big", "dogs", "run"), ("ADJ", "NOUN", "VERB")),)
-    )
-    found = details(questions, [[("ADJ", "NOUN", "VERB")]], [[("ADJ", "VERB", "VERB")]])["worst"]
+    tags = ("ADJ", "NOUN", "VERB")
+    questions = Questions("pos", tags, (TokenExample(("big", "dogs", "run"), tags),))
+    found = details(questions, [[tags]], [[("ADJ", "VERB", "VERB")]])["worst"]
     assert found == [
         {"text": "big dogs run", "gold": ["dogs/NOUN"], "teacher": ["dogs/NOUN"], "student": ["dogs/VERB"]}
     ]

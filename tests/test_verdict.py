@@ -34,26 +34,39 @@ def test_a_score_is_told_with_its_certainty() -> None:
     assert shortened("abcd", 4) == "abcd" and shortened("abcde", 4) == "abc…"
 
 
+DROP = "This drop (95 % 1.4 to 5.4) is"
+SEEN = f"{DROP} distinguishable from"
+
+
 @pytest.mark.parametrize(
     ("task", "kind", "words"),
     [
-        (a_task(), "beyond",
-         "This drop (95 % 1.4 to 5.4) is distinguishable from noise (p = 0.002, 1,200 test examples, also over 3 seeds)."),
-        (a_task(p=0.31), "within",
-         "This drop (95 % 1.4 to 5.4) is not distinguishable from noise (p = 0.31, 1,200 test examples)."),
-        (a_task(seeds=(-1.0, 7.8)), "seeds differ",
-         "This drop (95 % 1.4 to 5.4) is distinguishable from the noise of the 1,200 test examples (p = 0.002), but not "
-         "from that of the seeds."),
-        (a_task(seeds=None), "one seed",
-         "This drop (95 % 1.4 to 5.4) is distinguishable from the noise of the 1,200 test examples (p = 0.002); of the "
-         "noise in training, one seed tells nothing."),
-        (a_task(drop=-3.0, seeds=(-5.0, -1.0), p=0.0001), "beyond",
-         "This gain (95 % 1.0 to 5.0) is distinguishable from noise (p < 0.001, 1,200 test examples, also over 3 seeds)."),
-        (a_task(drop=0.0, p=1.0), "within",
-         "This difference (95 % -2.0 to 2.0) is not distinguishable from noise (p = 1.00, 1,200 test examples)."),
+        (a_task(), "beyond", f"{SEEN} noise (p = 0.002, 1,200 test examples, also over 3 seeds)."),
+        (a_task(p=0.31), "within", f"{DROP} not distinguishable from noise (p = 0.31, 1,200 test examples)."),
+        (
+            a_task(seeds=(-1.0, 7.8)),
+            "seeds differ",
+            f"{SEEN} the noise of the 1,200 test examples (p = 0.002), but not from that of the seeds.",
+        ),
+        (
+            a_task(seeds=None),
+            "one seed",
+            f"{SEEN} the noise of the 1,200 test examples (p = 0.002); of the noise in training, one seed tells nothing.",
+        ),
+        (
+            a_task(drop=-3.0, seeds=(-5.0, -1.0), p=0.0001),
+            "beyond",
+            "This gain (95 % 1.0 to 5.0) is distinguishable from noise (p < 0.001, 1,200 test examples, "
+            "also over 3 seeds).",
+        ),
+        (
+            a_task(drop=0.0, p=1.0),
+            "within",
+            "This difference (95 % -2.0 to 2.0) is not distinguishable from noise (p = 1.00, 1,200 test examples).",
+        ),
         (RESULTS["tasks"]["names"], None, ""),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_says_what_was_and_what_was_not_ruled_out(task: dict[str, Any], kind: str | None, words: str) -> None:
     assert verdict_of(task) == kind
     assert verdict(task) == words
