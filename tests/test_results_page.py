@@ -106,6 +106,8 @@ def test_speed_memory_and_surprise_are_told_of_both_models(page: ResultsPage, sh
     assert "Working memory\t1.2 GB\t480 MB" in page._speed.as_text()
     assert "2 threads" in page._speed.toolTip() and "17 tokens" in page._speed.toolTip()
     assert "111.1\t222.2\t+111.1" in page._scores.as_text()
+
+
 def test_scores_tell_how_sure_they_are_and_what_is_noise(page: ResultsPage, show: Callable[[str], None]) -> None:
     tasks = {"names": a_task(folds=5), "pos": a_task(p=0.2)}
     show(json.dumps({**RESULTS, "tasks": tasks}))
