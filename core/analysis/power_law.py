@@ -23,7 +23,7 @@ from core.analysis.student_t import student_t
 _STEEPEST = 12.0
 """Within the runs' volumes no law is looked at that rises or falls by more than a factor of e^12 either way of the
 middle: an interval that reaches so far is open."""
-_SCAN, _ZOOMS, _HALVINGS = 2001, 5, 40
+_SCAN, _ZOOMS, _HALVINGS = 801, 4, 30
 _BAND_POINTS = 61
 _Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
