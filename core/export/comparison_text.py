@@ -115,7 +115,9 @@ def _volume_text(volumes: VolumeLaws) -> str:
         lines.append(f"Drop against text that the teacher had seen ({clean(law.source)}):")
         lines += [_filled(point_words(point)) for point in law.points]
         lines += [_filled(words) for words in law.words]
-    lines += [_filled(f"{left.name} is left out: {left.why}") for left in volumes.left_out]
+    if volumes.left_out:
+        lines.append("Left out of drops against text that the teacher had seen:")
+        lines += [_filled(f"{left.name}: {left.why}") for left in volumes.left_out]
     return "\n".join(lines)
 
 
@@ -127,4 +129,4 @@ def point_words(point: VolumePoint) -> str:
 
 
 def _filled(words: str) -> str:
-    return textwrap.fill(clean(words), _WIDTH, subsequent_indent="  ")
+    return textwrap.fill(clean(words), _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
