@@ -13,7 +13,7 @@ from core.tasks.formats import read_columns
 from core.tasks.kinds import KINDS
 from core.tasks.schemes import to_iob2
 
-_COLUMNS = {
+_COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "text": (("text", "sentence"), ("label", "category")),
     "ner": (("tokens",), ("ner_tags", "tags")),
     "pos": (("tokens",), ("upos", "tags")),
