@@ -39,8 +39,8 @@ def teacher_against_student(plan: Plan, done: Mapping[str, str], seed: int) -> t
         seed: the recipe's.
     """
     teacher, student = (plan.answers(who, done) for who in SIDES)
-    found = compared(plan.tested, teacher, student, _resampling_seed(plan, seed))
-    return {**found, "folds": plan.folds}, details(plan.tested, teacher, student)
+    found = compared(plan.questions, teacher, student, _resampling_seed(plan, seed))
+    return {**found, "folds": plan.folds}, details(plan.questions, teacher, student)
 
 
 def _resampling_seed(plan: Plan, seed: int) -> int:
@@ -124,13 +124,15 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
 
 def _alone(plan: Plan, answers: Answers, seed: int) -> dict[str, Any]:
     """A task's entry where one model is scored."""
-    tested = plan.tested
-    support = supports(tested)
+    questions = plan.questions
+    support = supports(questions)
     return {
-        "kind": tested.kind,
-        "metric": kind_of(tested.kind).metric,
+        "kind": questions.kind,
+        "metric": kind_of(questions.kind).metric,
         "folds": plan.folds,
-        "examples": len(tested.examples),
-        **summarise(tested, answers, _resampling_seed(plan, seed)),
-        "labels": {label: {"support": support[label], **found} for label, found in by_label(tested, answers).items()},
+        "examples": len(questions.examples),
+        **summarise(questions, answers, _resampling_seed(plan, seed)),
+        "labels": {
+            label: {"support": support[label], **found} for label, found in by_label(questions, answers).items()
+        },
     }

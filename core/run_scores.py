@@ -63,14 +63,14 @@ def score_tasks(work: Workspace, teacher: LanguageModel, student: LanguageModel,
 def _tell_folds(plan: Plan, work: Workspace) -> None:
     if plan.folds:
         why = ", as the test split alone is too small to tell much" if plan.task.folds == "auto" else ""
-        tested = f"all {len(plan.tested.examples):,} examples are tested, by {plan.folds}-fold cross-validation"
-        work.ctx.emit(Message(level="info", text=f"{plan.task.name}: {tested}{why}."))
+        how = f"all {len(plan.questions.examples):,} examples are tested, by {plan.folds}-fold cross-validation"
+        work.ctx.emit(Message(level="info", text=f"{plan.task.name}: {how}{why}."))
 
 
 def _tell_scores(place: int, unit: Unit, done: dict[str, str], work: Workspace) -> None:
     """One seed's scores, over all folds at once."""
-    tested = unit.plan.tested
-    found = score(tested.kind, tested.gold, unit.plan.answers_of(unit.who, unit.seed, done))
+    questions = unit.plan.questions
+    found = score(questions.kind, questions.gold, unit.plan.answers_of(unit.who, unit.seed, done))
     for metric, value in found.items():
         work.ctx.emit(
             Score(

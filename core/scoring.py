@@ -9,7 +9,7 @@ from typing import Any, Literal
 from core.context import Context
 from core.models import LanguageModel
 from core.recipe import Task
-from core.tasks.counts import Tested
+from core.tasks.counts import Questions
 from core.tasks.examples import TaskData, grouped
 from core.tasks.folds import folded, folds_of
 from core.tasks.summary import Answers
@@ -35,20 +35,20 @@ class Plan:
         return len(self.parts) if len(self.parts) > 1 else None
 
     @property
-    def tested(self) -> Tested:
-        """What is tested, each example once."""
+    def questions(self) -> Questions:
+        """What models are tested on, each example once."""
         examples = tuple(example for part in self.parts for example in part.test)
-        return Tested(self.task.kind, self.parts[0].labels, examples)
+        return Questions(self.task.kind, self.parts[0].labels, examples)
 
     def answers(self, who: Side, done: Mapping[str, str]) -> Answers:
-        """A model's answers to all that is tested, seed by seed."""
+        """A model's answers to all questions, seed by seed."""
         return [self.answers_of(who, seed, done) for seed in self.task.seeds]
 
     def answers_of(self, who: Side, seed: int, done: Mapping[str, str]) -> list[Any]:
         """A model's answers with one seed, of all folds together."""
-        tested, keys = self.tested, [Unit(self, who, seed, fold).key for fold in range(len(self.parts))]
+        questions, keys = self.questions, [Unit(self, who, seed, fold).key for fold in range(len(self.parts))]
         numbers = " ".join(done[key] for key in keys).split()
-        return grouped([tested.labels[int(number)] for number in numbers], tested.examples)
+        return grouped([questions.labels[int(number)] for number in numbers], questions.examples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def parameters(count: float) -> str:
 
 def number(value: float | None, digits: int = 1) -> str:
     """A number with so many decimals; a dash where there is none."""
-    return MISSING if value is None else f"{value:,.{digits}f}"
+    return MISSING if value is None else f"{value:z,.{digits}f}"
 
 
 def megabytes(value: float | None) -> str:
@@ -152,7 +152,7 @@ def verdict_of(task: Mapping[str, Any]) -> Verdict | None:
         return None
     if not paired["distinguishable"]:
         return "within"
-    over = paired["seeds"]
+    over = paired.get("seeds")
     if over is None:
         return "one seed"
     return "seeds differ" if over[0] <= 0 <= over[1] else "beyond"

@@ -183,7 +183,7 @@ def score(found: Mapping[str, Any]) -> str:
 
 
 def _between(ends: Sequence[float], sign: int = 1) -> str:
-    low, high = sorted(sign * end for end in ends)
+    low, high = sorted(round(sign * end, 1) + 0.0 for end in ends)  # no −0.0
     return QCoreApplication.translate("Scores", "95 % {} to {}").format(number(low), number(high))
 
 
@@ -199,7 +199,8 @@ _VERDICTS: Mapping[Verdict, str] = {
     ),
     "seeds differ": QT_TRANSLATE_NOOP(
         "Scores",
-        "{what} is distinguishable from the noise of the {examples} test examples ({p}), but not from that of the seeds.",
+        "{what} is distinguishable from the noise of the {examples} test examples ({p}), but not from that of the "
+        "seeds.",
     ),
 }
 

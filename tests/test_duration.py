@@ -155,6 +155,32 @@ def test_what_is_counted_here_is_what_the_stages_do() -> None:
     assert work.OPERATIONS_A_BYTE == workspace._OPERATIONS_A_BYTE
 
 
+def _scoring(text: str, test_bytes: float) -> Part:
+    """What scoring the task takes, where its test split holds so much text."""
+    recipe, family, sizes = case(text)
+    held = Amounts(corpus=1e6, tasks={"topic": {"train": 80_000.0, "validation": 8_000.0, "test": test_bytes}})
+    return next(part for part in parts(recipe, family, sizes, PROFILE, held) if part.name == "tasks")
+
+
+def test_folds_are_counted() -> None:
+    whole, three = _scoring(RECIPE + "folds = 0\n", 40_000), _scoring(RECIPE + "folds = 3\n", 40_000)
+    # By hand, in bytes: 13 epochs of forward, backward and validation passes, and one test.
+    once = 13 * (2 * 80_000 + 8_000) + 40_000
+    rest = 128_000 * 2 / 3
+    thrice = 3 * (13 * (2 * rest * 7 / 8 + rest / 8) + 128_000 / 3)
+    assert three.student / whole.student == pytest.approx(thrice / once)
+    assert three.least == pytest.approx(whole.least, rel=0.05) and three.most == pytest.approx(whole.most, rel=0.05)
+
+
+def test_a_tiny_test_split_is_foreseen_and_one_near_the_limit_is_doubted() -> None:
+    # 100 texts of 200 bytes are the limit.
+    for size, folds, sure in ((5_000, 5, True), (15_000, 5, False), (30_000, 0, False), (60_000, 0, True)):
+        auto, same = _scoring(RECIPE, size), _scoring(RECIPE + f"folds = {folds}\n", size)
+        assert auto.student == same.student
+        assert ((auto.least, auto.most) == (same.least, same.most)) == sure
+        assert auto.least <= same.least and auto.most >= same.most
+
+
 def test_a_teacher_is_asked_once_for_what_comes_again() -> None:
     def asked(steps: int) -> float:
         recipe, family, sizes = case(RECIPE.replace("distil_steps = 1000", f"distil_steps = {steps}"))

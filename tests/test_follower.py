@@ -371,6 +371,10 @@ class TestJob:
         (text.number(None), "–"),
         (text.score({"mean": 81.42, "sd": 0.61, "runs": [1, 2, 3]}), "81.4 ± 0.6 (3 seeds)"),
         (text.score({"mean": 81.42, "sd": None, "runs": [1]}), "81.4 (1 seed)"),
+        (
+            text.score({"mean": 81.42, "sd": 0.61, "runs": [1, 2, 3], "interval": [79.04, 83.46]}),
+            "81.4 ± 0.6 (3 seeds), 95 % 79.0 to 83.5",
+        ),
         (text.stage_name("a_later_one"), "a later one"),
     ],
 )

@@ -13,7 +13,10 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 from test_run_page import FakeController
+from test_verdict import a_task
 
+from core.wording import verdict
+from gui import text
 from gui.pages.results import ResultsPage
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
@@ -86,6 +89,28 @@ def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str
     assert page._content.isVisible() and "87.2 %" in page._sentence.text()
     assert "80.2 ± 0.6 (3 seeds)" in page._scores.as_text()
     assert _buttons(page) == ["Export…", "Open the report", "Open the folder"]
+
+
+def test_scores_tell_how_sure_they_are_and_what_is_noise(page: ResultsPage, show: Callable[[str], None]) -> None:
+    tasks = {"names": a_task(folds=5), "pos": a_task(p=0.2)}
+    show(json.dumps({**RESULTS, "tasks": tasks}))
+    told = page._scores.as_text()
+    assert "80.2 ± 0.6 (3 seeds), 95 % 78.0 to 83.0" in told
+    # As in the terminal, here in English and with its digits.
+    assert all(verdict(task) in told for task in tasks.values())
+    rows = [page._scores.item(row, 0).text() for row in range(page._scores.rowCount())]
+    place = rows.index(verdict(tasks["names"]))
+    assert page._scores.columnSpan(place, 0) == page._scores.columnCount()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"seeds": None}, "one seed tells nothing"), ({"seeds": (-1.0, 7.0)}, "but not from that of the seeds"),
+     ({"drop": -3.0, "seeds": (-5.0, -1.0)}, "This gain"), ({"drop": 0.0, "p": 1.0}, "This difference")],
+)  # fmt: skip
+def test_every_verdict_is_the_terminals(changes: dict[str, Any], words: str) -> None:
+    task = a_task(**changes)
+    assert words in text.verdict(task) and text.verdict(task) == verdict(task)
 
 
 def _without(*keys: str) -> str:

@@ -21,8 +21,8 @@ RIGHT, PREDICTED, GOLD = range(3)
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """The examples that models were tested on."""
+class Questions:
+    """The examples of a task that models were tested on."""
 
     kind: str
     """Of task."""

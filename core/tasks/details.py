@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.analysis.bootstrap import Floats
-from core.tasks.counts import GOLD, PREDICTED, RIGHT, Tested
+from core.tasks.counts import GOLD, PREDICTED, RIGHT, Questions
 from core.tasks.examples import Example, TextExample
 from core.tasks.kinds import KINDS
 from core.tasks.scores import entities_of
@@ -24,17 +24,17 @@ _MOSTLY = 0.5
 """A teacher has an example right where its own score is above this."""
 
 
-def by_label(tested: Tested, answers: Answers) -> dict[str, dict[str, float]]:
+def by_label(questions: Questions, answers: Answers) -> dict[str, dict[str, float]]:
     """Precision, recall and F1 of each label, 0-100, the mean over seeds.
 
     A label that is never predicted, or never gold, has a precision or recall of 0. Of entities, whole ones count; of
     parts of speech, tokens.
 
     Args:
-        tested: what was tested.
+        questions: what was asked.
         answers: one model's.
     """
-    sums = np.stack([tested.counts(given).sum(0) for given in answers])
+    sums = np.stack([questions.counts(given).sum(0) for given in answers])
     named = sums[..., PREDICTED] + sums[..., GOLD]
     found = {
         "precision": _percent(sums[..., RIGHT], sums[..., PREDICTED]),
@@ -43,70 +43,70 @@ def by_label(tested: Tested, answers: Answers) -> dict[str, dict[str, float]]:
     }
     return {
         label: {name: float(values.mean(0)[place]) for name, values in found.items()}
-        for place, label in enumerate(tested.counted)
+        for place, label in enumerate(questions.counted)
     }
 
 
-def supports(tested: Tested) -> dict[str, int]:
+def supports(questions: Questions) -> dict[str, int]:
     """How often each label is gold: texts, entities or tokens."""
-    found = tested.counts(tested.gold).sum(0)[:, GOLD]
-    return {label: int(number) for label, number in zip(tested.counted, found, strict=True)}
+    found = questions.counts(questions.gold).sum(0)[:, GOLD]
+    return {label: int(number) for label, number in zip(questions.counted, found, strict=True)}
 
 
-def details(tested: Tested, teacher: Answers, student: Answers) -> dict[str, Any]:
+def details(questions: Questions, teacher: Answers, student: Answers) -> dict[str, Any]:
     """A task's entry in tasks.json: `labels`, `confusion` and `worst`."""
     sides = {"teacher": teacher, "student": student}
-    each = {who: by_label(tested, answers) for who, answers in sides.items()}
-    shown = (_OUTSIDE, *tested.counted) if _has_entities(tested) else tested.counted
+    each = {who: by_label(questions, answers) for who, answers in sides.items()}
+    shown = (_OUTSIDE, *questions.counted) if _has_entities(questions) else questions.counted
     return {
         "labels": {
             label: {"support": support, **{who: found[label] for who, found in each.items()}}
-            for label, support in supports(tested).items()
+            for label, support in supports(questions).items()
         },
         "confusion": {
             "labels": list(shown),
-            **{who: _confusion(tested, shown, answers) for who, answers in sides.items()},
+            **{who: _confusion(questions, shown, answers) for who, answers in sides.items()},
         },
-        "worst": worst_kept(tested, teacher, student),
+        "worst": worst_kept(questions, teacher, student),
     }
 
 
-def _has_entities(tested: Tested) -> bool:
-    return KINDS[tested.kind].metric == "f1"
+def _has_entities(questions: Questions) -> bool:
+    return KINDS[questions.kind].metric == "f1"
 
 
-def _confusion(tested: Tested, shown: Sequence[str], answers: Answers) -> list[list[int]]:
+def _confusion(questions: Questions, shown: Sequence[str], answers: Answers) -> list[list[int]]:
     """How often a text or token of one label (row) is taken for another (column), summed over seeds.
 
     Of entity tags only the type counts.
     """
     number = {label: place for place, label in enumerate(shown)}
-    cut = 2 if _has_entities(tested) else 0
+    cut = 2 if _has_entities(questions) else 0
     found = [[0] * len(shown) for _ in shown]
     for given in answers:
-        for example, answer in zip(tested.examples, given, strict=True):
+        for example, answer in zip(questions.examples, given, strict=True):
             for right, said in zip(example.labels, (answer,) if isinstance(answer, str) else answer, strict=True):
                 row, column = (label if label == _OUTSIDE else label[cut:] for label in (right, said))
                 found[number[row]][number[column]] += 1
     return found
 
 
-def worst_kept(tested: Tested, teacher: Answers, student: Answers) -> list[dict[str, Any]]:
+def worst_kept(questions: Questions, teacher: Answers, student: Answers) -> list[dict[str, Any]]:
     """The examples at which the student falls furthest behind its teacher, which has most of them right.
 
     An example's own score is whether its text's label is right, the share of its tokens that are, or its entities' F1,
     the mean over seeds. What the models said is shown from the seed at which they are furthest apart: a label, or
     entities, or the words that one of them got wrong, each with its tag.
     """
-    theirs, ours = (np.stack([_own_scores(tested.counts(given)) for given in side]) for side in (teacher, student))
+    theirs, ours = (np.stack([_own_scores(questions.counts(given)) for given in side]) for side in (teacher, student))
     lost, kept = (theirs - ours).mean(0), theirs.mean(0)
     order = sorted(range(len(lost)), key=lambda place: (-lost[place], -kept[place], place))
     shown = []
     for place in [place for place in order if lost[place] > 0 and kept[place] > _MOSTLY][:_WORST]:
         seed = int((theirs - ours)[:, place].argmax())
-        sides = {"gold": tested.gold[place], "teacher": teacher[seed][place], "student": student[seed][place]}
-        example = tested.examples[place]
-        shown.append({"text": _text(example), **_in_words(example, sides, entities=_has_entities(tested))})
+        sides = {"gold": questions.gold[place], "teacher": teacher[seed][place], "student": student[seed][place]}
+        example = questions.examples[place]
+        shown.append({"text": _text(example), **_in_words(example, sides, entities=_has_entities(questions))})
     return shown
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.analysis.bootstrap import Floats, interval
 from core.analysis.paired import over_seeds, paired
-from core.tasks.counts import Tested, needed, summed_score
+from core.tasks.counts import Questions, needed, summed_score
 from core.tasks.kinds import KINDS
 from core.tasks.scores import score
 
@@ -18,19 +18,19 @@ Answers = Sequence[Sequence[Any]]
 """A model's, seed by seed, example by example: a label a text, or tags a sentence."""
 
 
-def summarise(tested: Tested, answers: Answers, seed: int) -> dict[str, Any]:
+def summarise(questions: Questions, answers: Answers, seed: int) -> dict[str, Any]:
     """Mean and sample standard deviation over seeds, and the mean's 95 % interval over test examples.
 
     That is of the main metric; others stand beside it, without an interval.
 
     Args:
-        tested: what was tested.
+        questions: what was asked.
         answers: a model's.
         seed: of the resamples.
     """
-    runs = [score(tested.kind, tested.gold, given) for given in answers]
+    runs = [score(questions.kind, questions.gold, given) for given in answers]
     main, *others = runs[0]
-    between = interval(_counts(tested, answers), summed_score(tested.kind), seed)
+    between = interval(_counts(questions, answers), summed_score(questions.kind), seed)
     summary = {**_spread([run[main] for run in runs]), "interval": list(between)}
     return summary | {name: _spread([run[name] for run in runs]) for name in others}
 
@@ -39,27 +39,27 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else None, "runs": list(values)}
 
 
-def _counts(tested: Tested, answers: Answers) -> Floats:
+def _counts(questions: Questions, answers: Answers) -> Floats:
     """What the main score is made of, shape (examples, seeds, labels, 3)."""
-    return np.stack([needed(tested.kind, tested.counts(given)) for given in answers], axis=1)
+    return np.stack([needed(questions.kind, questions.counts(given)) for given in answers], axis=1)
 
 
-def compared(tested: Tested, teacher: Answers, student: Answers, seed: int) -> dict[str, Any]:
+def compared(questions: Questions, teacher: Answers, student: Answers, seed: int) -> dict[str, Any]:
     """A task's entry in results.json, but for what isn't known here.
 
     Args:
-        tested: what was tested.
+        questions: what was asked.
         teacher, student: their answers, of the same seeds.
         seed: of the resamples: the same for both sides.
     """
-    theirs, ours = summarise(tested, teacher, seed), summarise(tested, student, seed)
-    sides = (_counts(tested, answers) for answers in (teacher, student))
-    test = paired(*sides, summed_score(tested.kind), seed)
+    theirs, ours = summarise(questions, teacher, seed), summarise(questions, student, seed)
+    sides = (_counts(questions, answers) for answers in (teacher, student))
+    test = paired(*sides, summed_score(questions.kind), seed)
     over = over_seeds(theirs["runs"], ours["runs"])
     return {
-        "kind": tested.kind,
-        "metric": KINDS[tested.kind].metric,
-        "labels": list(tested.counted),
+        "kind": questions.kind,
+        "metric": KINDS[questions.kind].metric,
+        "labels": list(questions.counted),
         "teacher": theirs,
         "student": ours,
         "drop": theirs["mean"] - ours["mean"],
@@ -67,7 +67,7 @@ def compared(tested: Tested, teacher: Answers, student: Answers, seed: int) -> d
             "interval": list(test.interval),
             "p": test.p,
             "distinguishable": test.distinguishable,
-            "examples": len(tested.examples),
+            "examples": len(questions.examples),
             "seeds": over and list(over),
         },
     }
