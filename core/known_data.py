@@ -64,7 +64,7 @@ class KnownSet:
             code: ISO 639-3, see `known_corpora`.
         """
         macro = macrolanguages()
-        for own in (code, macro.get(code)):
+        for own in (code, macro.get(code, "")):
             if own in self.configurations:
                 return self._listed(own)
         return [data for member in sorted(macro) if macro[member] == code for data in self._listed(member)]
@@ -126,7 +126,7 @@ def known_sets() -> tuple[KnownSet, ...]:
             source=entry["source"],
             licence=entry["licence"],
             configurations=_by_language(entry["configurations"]),
-            columns=tuple(entry["columns"]) if "columns" in entry else None,
+            columns=(entry["columns"][0], entry["columns"][1]) if "columns" in entry else None,
             files=entry.get("files", {}),
             script_only=tuple(entry.get("script_only", ())),
         )

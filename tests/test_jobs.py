@@ -125,8 +125,18 @@ def test_task_tells_splits_labels_and_examples(capsys: pytest.CaptureFixture[str
 
 def test_a_task_on_the_hub_is_left_to_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     found = done(capsys, "task", kind="topic", source="hub:a/b:c", base="", language="mlt")
-    assert found == {"splits": {}, "labels": {}, "first": []}
+    assert found == {"splits": {}, "labels": {}, "first": [], "notes": [], "leaks": {}}
     assert faults(capsys, "task", kind="topic", source="hub:", base="", language="mlt")[0].key == "tasks"
+    (fault,) = faults(capsys, "task", kind="ner", source="hub:masakhane/masakhaner2", base="", language="mlt")
+    assert "no data in Maltese" in fault.problem and "hub:unimelb-nlp/wikiann:mt" in fault.hint
+
+
+def test_task_tells_what_is_odd_about_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split, content in {"train": "Ana I-PER\n\nIva O\n", "validation": "Iva O\n", "test": "iva\tO\n"}.items():
+        (tmp_path / f"{split}.bio").write_text(content, encoding="utf-8")
+    found = done(capsys, "task", kind="ner", source=".", base=str(tmp_path), language="mlt")
+    assert found["leaks"] == {"test_in_train": 1, "test_in_validation": 1, "examples": ["iva"]}
+    assert len(found["notes"]) == 1 and "IOB1" in found["notes"][0]
 
 
 def test_task_faults_are_about_the_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from core.corpus.reading import corpus_faults
-from core.known_data import KnownData, _by_language, known_corpora, known_tasks
+from core.known_data import KnownData, known_corpora, known_set, known_sets, known_tasks
 from core.languages import all_languages
 from core.tasks.hub import parse_source
 from core.tasks.kinds import KINDS
 
-EVERYTHING = [data for by_language in _by_language() for found in by_language.values() for data in found]
+EVERYTHING = [data for known in known_sets() for code in known.configurations for data in known.in_language(code)]
 
 
 def test_what_there_is_for_maltese() -> None:
@@ -23,6 +23,32 @@ def test_what_there_is_for_maltese() -> None:
         ("pos", "hub:commul/universal_dependencies:mt_mudt"),
     ]
     assert {data.code for data in known_corpora("mlt") + known_tasks("mlt")} == {"mlt"}
+
+
+def test_what_there_is_for_swahili() -> None:
+    assert [data.source for data in known_tasks("swh") if data.kind != "topic"] == [
+        "hub:shmuhammad/AfriSenti-twitter-sentiment:swa",
+        "hub:DGurgurov/swahili_sa",
+        "hub:unimelb-nlp/wikiann:sw",
+        "hub:masakhane/masakhaner2:swa",
+        "hub:masakhane/masakhapos:swa",
+    ]
+
+
+def test_a_set_is_found_by_every_name_it_has() -> None:
+    for data in EVERYTHING:
+        known = known_set(data.source.split(":")[1])
+        assert known is not None and data in known.in_language(data.code)
+    copied = known_set("universal-dependencies/universal_dependencies")
+    assert copied is not None and copied.name == "commul/universal_dependencies"
+    assert known_set("a/b") is None
+
+
+def test_plain_files_are_named_for_every_split() -> None:
+    for known in known_sets():
+        if known.files:
+            assert list(known.files) == ["train", "validation", "test"]
+            assert all(address.count("{}") == 1 and "{}" in known.source for address in known.files.values())
 
 
 def test_a_macrolanguage_has_what_its_members_have() -> None:

@@ -72,6 +72,7 @@ def test_results_hold_what_the_design_says(whole: RunFolder) -> None:
     assert len(topic["student"]["runs"]) == 2 and topic["student"]["sd"] >= 0
     assert pos["teacher"]["sd"] is None and 0 <= pos["teacher"]["mean"] <= 100
     assert topic["drop"] == pytest.approx(topic["teacher"]["mean"] - topic["student"]["mean"])
+    assert list(pos["leaks"]) == ["test_in_train", "test_in_validation", "test_in_corpus", "examples"]
     assert results["throughput"]["real_tokens_per_second"] > 0
     assert whole.read_status()["state"] == "finished"
     assert not whole.checkpoint.exists() and not whole.cache.exists()
@@ -90,6 +91,17 @@ def test_a_run_keeps_what_it_was_made_from_and_with(whole: RunFolder) -> None:
         assert (made_with["versions"], made_with["machine"]) == (versions(), machine_name("cpu"))
     page = whole.report.read_text(encoding="utf-8")
     assert "can't be shown" not in page and made_with["machine"] in page and "Latin script" in page
+
+
+def test_what_is_odd_about_the_data_is_told_before_anything_is_trained(whole: RunFolder) -> None:
+    events = [event for _, event in whole.read_events()]
+    begin = next(number for number, event in enumerate(events) if isinstance(event, Stage))
+    told = {event.text for event in events[:begin] if isinstance(event, Message) and event.level == "warning"}
+    for name, task in whole.read_results()["tasks"].items():
+        leaks = task["leaks"]
+        found = [text for text in told if text.startswith(f"Task {name}: test examples that stand elsewhere too: ")]
+        assert len(found) == bool(leaks["examples"])
+        assert all(f"{leaks['test_in_corpus']} in the corpus" in text for text in found if leaks["test_in_corpus"])
 
 
 def test_events_tell_the_run_in_order(whole: RunFolder) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from core.errors import InputError
 from core.tasks.data import KINDS, TextExample, TokenExample, load_task, task_faults
-from core.tasks.hub import parse_source
 
 TOPIC = {
     "train": "text\tlabel\nThe team won.\tsports\nThe vote is on.\tpolitics\n",
@@ -90,6 +89,32 @@ def test_conllu_skips_comments_ranges_and_empty_nodes(tmp_path: Path) -> None:
     )
 
 
+def test_conll_columns_documents_and_spaces_in_tokens(tmp_path: Path) -> None:
+    splits = NER | {
+        "validation": "-DOCSTART- -X- -X- O\n\nAna NNP B-NP B-PER\n2\u00a0000  CD I-NP O \n\n-DOCSTART- -X- O O\n",
+        "test": "10 000\tCD\tO\nRabat\tNNP\tB-LOC\n",
+    }
+    data = load_task("ner", str(write(tmp_path, ".bio", splits)), tmp_path)
+    assert data.validation == (TokenExample(("Ana", "2\u00a0000"), ("B-PER", "O")),)
+    assert data.test == (TokenExample(("10 000", "Rabat"), ("O", "B-LOC")),)
+    assert data.notes == ()
+
+
+def test_other_schemes_are_read_as_iob2_and_told(tmp_path: Path) -> None:
+    splits = NER | {"validation": "In\tO\nRabat\tI-LOC\n", "test": "Ana\tB-PER\nBorg\tE-PER\nRabat\tS-LOC\n"}
+    data = load_task("ner", str(write(tmp_path, ".bio", splits)), tmp_path)
+    assert [example.labels for example in data.validation + data.test] == [("O", "B-LOC"), ("B-PER", "I-PER", "B-LOC")]
+    assert [note.partition(" is tagged in ")[2][:5] for note in data.notes] == ["IOB1;", "BIOES"]
+
+
+def test_labels_that_are_odd_but_usable_are_told(tmp_path: Path) -> None:
+    train = TOPIC["train"] + "A bus.\ttravel\nA train.\tTravel\n"
+    data = load_task("topic", str(write(tmp_path, ".tsv", TOPIC | {"train": train})), tmp_path)
+    alike, unseen = data.notes
+    assert "train.tsv has the labels 'Travel' and 'travel'; they count as two" in alike
+    assert "test.tsv has no example of Travel, sports, travel" in unseen
+
+
 HEAD = "text\tlabel\n"
 
 
@@ -111,13 +136,20 @@ HEAD = "text\tlabel\n"
             "test.tsv, line 3: the label 'travel' does not occur in .*train.tsv. .*politics, sports",
         ),
         ("topic", TOPIC | {"train": HEAD.encode() + b"a\tx\n\xe4\tx\n"}, "train.tsv, line 3: this is not UTF-8"),
-        ("ner", NER | {"train": "Ana B-PER\n"}, "train.bio, line 1: 1 column, not 2"),
+        ("ner", NER | {"train": "Ana\n"}, "train.bio, line 1: 1 column, not 2"),
+        ("ner", NER | {"train": "Ana NN B-PER\nin O\n"}, "train.bio, line 2: 2 columns, but line 1 has 3"),
         ("ner", NER | {"train": "in\tO\n\tO\n"}, "train.bio, line 2: the token is empty"),
-        ("ner", NER | {"train": "in\tO\n\nAna\tPER\n"}, "train.bio, line 3: 'PER' is no IOB2 tag"),
-        ("ner", NER | {"train": "in\tO\nAna\tI-PER\n"}, "line 2: I-PER follows O, .*IOB1"),
-        ("ner", NER | {"train": "Ana\tB-PER\n\nBorg\tI-PER\n"}, "line 3: I-PER follows O"),
+        ("ner", NER | {"train": "in\tO\nAna\t \n"}, "train.bio, line 2: the tag is empty"),
+        ("ner", NER | {"train": "in\tO\n\nAna\tPER\n"}, "train.bio, line 3: 'PER' is no entity tag"),
+        ("ner", NER | {"train": "Ana\tB-PER\n\nBorg\tI-PER\n"}, "line 3: I-PER follows O, .*tags here are IOB2"),
         ("ner", NER | {"train": "Ana\tB-PER\nRabat\tI-LOC\n"}, "line 2: I-LOC follows B-PER"),
         ("ner", NER | {"train": "Ana\tB-PER\nsleeps\tO\n", "test": "X\tB-LOC\n"}, "line 1: the label 'B-LOC'"),
+        ("topic", TOPIC | {"test": HEAD + "a\tSports \n"}, "line 2: the label 'Sports' is written 'sports' in .*train"),
+        ("topic", TOPIC | {"test": HEAD + "a\t0\nb\t1\n"},
+         r"test.tsv is labelled with numbers \(0, 1\), .*train.tsv with names \(politics, sports\)"),
+        ("topic", TOPIC | {"train": HEAD + "a\t0\nb\t-1\n"}, r"validation.tsv is labelled with names \(sports\), "),
+        ("topic", TOPIC | {"test": HEAD + "a\t0\nb\tsports\n"}, "line 2: the label '0' does not occur"),
+        ("ner", NER | {"test": "Ana\tB-Per\n"}, "test.bio, line 1: the label 'B-Per' is written 'B-PER'"),
         ("pos", POS | {"train": "1\tdog\tNOUN\n"}, "train.conllu, line 1: 3 columns, not 10"),
         ("pos", POS | {"train": WORD.format("a", "dog", "NOUN")}, "line 1: 'a' is no word number"),
         ("pos", POS | {"train": "# x\n" + WORD.format(1, "dog", "_")}, "line 2: the part of speech is missing"),
@@ -161,90 +193,6 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
 def test_no_faults(tmp_path: Path) -> None:
     assert task_faults("topic", str(write(tmp_path, ".tsv", TOPIC)), tmp_path) == []
     assert task_faults("topic", "hub:Davlan/sib200:mlt_Latn", tmp_path) == []
-
-
-def test_hub_source_names() -> None:
-    assert parse_source("hub:a/b") == ("a/b", None)
-    assert parse_source("hub:a/b:c") == ("a/b", "c")
-    for bad in ("hub:", "hub:a/b:", "hub:a/b:c:d"):
-        with pytest.raises(InputError, match="does not name a labelled data set"):
-            parse_source(bad)
-        assert task_faults("topic", bad, Path("/"))
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch):
-    """Makes the hub hold one data set, of one split's columns for all splits, or fail."""
-    import datasets
-
-    def fill(columns, features=None, names=("train", "validation", "test"), error=None):
-        def load_dataset(name, config):
-            assert (name, config) == ("a/b", "mt")
-            if error is not None:
-                raise error
-            split = datasets.Dataset.from_dict(columns, features=datasets.Features(features) if features else None)
-            return datasets.DatasetDict({name: split for name in names})
-
-        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-
-    return fill
-
-
-def load_hub(kind: str):
-    return load_task(kind, "hub:a/b:mt", Path("/"))
-
-
-def test_hub_entities_with_class_names(hub) -> None:
-    from datasets import ClassLabel, Sequence, Value
-
-    tags = Sequence(ClassLabel(names=["O", "B-LOC", "I-LOC"]))
-    features = {"tokens": Sequence(Value("string")), "ner_tags": tags, "langs": Sequence(Value("string"))}
-    hub({"tokens": [["In", "Santa", "Venera"]], "ner_tags": [[0, 1, 2]], "langs": [["mt"] * 3]}, features)
-    assert load_hub("ner").train == (TokenExample(("In", "Santa", "Venera"), ("O", "B-LOC", "I-LOC")),)
-
-
-def test_hub_texts_with_other_column_and_split_names(hub) -> None:
-    from datasets import ClassLabel, Value
-
-    hub({"index_id": [0, 1], "category": ["b", "a"], "text": ["x", "y"]}, names=("train", "dev", "test"))
-    assert load_hub("topic").validation == (TextExample("x", "b"), TextExample("y", "a"))
-    hub({"sentence": ["x", "y"], "label": [1, 0]}, {"sentence": Value("string"), "label": ClassLabel(names=["n", "p"])})
-    assert load_hub("sentiment").labels == ("n", "p")
-    hub({"sentence": ["x", "y"], "label": [1, 0]})
-    assert load_hub("sentiment").labels == ("0", "1")
-
-
-@pytest.mark.parametrize(
-    ("kind", "columns", "message"),
-    [
-        ("topic", {"title": ["x"], "label": ["a"]}, "columns title, label; the task topic wants text or sentence"),
-        ("pos", {"tokens": [["x"]], "xpos": [["N"]]}, "columns tokens, xpos; the task pos wants tokens, and upos"),
-        ("topic", {"text": ["x", " "], "label": ["a", "b"]}, r"\(train\), line 2: the text or its label is missing"),
-        ("topic", {"text": ["x", "y"], "label": ["a", None]}, "line 2: the text or its label is missing"),
-        ("pos", {"tokens": [["x", "y"]], "upos": [["N"]]}, "line 1: tokens and tags are not lists of one length"),
-        ("ner", {"tokens": [["x"]], "ner_tags": [["I-LOC"]]}, "line 1: I-LOC follows O"),
-    ],
-)  # fmt: skip
-def test_hub_layouts_that_are_unknown(hub, kind, columns, message) -> None:
-    hub(columns)
-    with pytest.raises(InputError, match=message):
-        load_hub(kind)
-
-
-def test_hub_failures(hub) -> None:
-    from datasets.exceptions import DatasetNotFoundError
-
-    hub({"text": ["x"], "label": ["a"]}, names=("train",))
-    with pytest.raises(InputError, match="has no validation split; it has: train"):
-        load_hub("topic")
-    for error, message in (
-        (ConnectionError("Couldn't reach"), "the hub can't be reached"),
-        (DatasetNotFoundError("no"), "The hub has no data set 'a/b'"),
-        (ValueError("BuilderConfig 'mt' not found"), "can't be loaded: BuilderConfig 'mt' not found"),
-    ):
-        hub({}, error=error)
-        with pytest.raises(InputError, match=message):
-            load_hub("topic")
 
 
 def test_loading_files_needs_neither_torch_nor_datasets() -> None:

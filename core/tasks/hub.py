@@ -208,7 +208,7 @@ def _examples(kind: str, name: str, rows: Any, known: KnownSet | None) -> list[P
             hint=_FILES_HINT,
         )
     to_name = _label_names(rows.features[label_column])
-    make = _text_example if unit == "text" else _token_example
+    make: Callable[..., Placed[Any] | None] = _text_example if unit == "text" else _token_example
     pairs = zip(rows[input_column], rows[label_column], strict=True)
     made = (make(kind, name, row, given, label, to_name) for row, (given, label) in enumerate(pairs, start=1))
     return [placed for placed in made if placed is not None]

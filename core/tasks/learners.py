@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from core.context import Context
 from core.models import LanguageModel
 from core.tasks.adapters import frozen_copy, with_adapters
-from core.tasks.encoding import Encoded, encode, micro_batch_tokens, unit_features, window_length
+from core.tasks.encoding import Encoded, encode, micro_batch_tokens, unit_features, unit_vectors, window_length
 from core.tasks.examples import Example, TaskData
 
 _LEAST_DEVIATION = 1e-3
@@ -88,7 +88,7 @@ class EncoderLearner(Learner):
 
     def forward(self, batch: Any) -> Tensor:
         """Logits of an `encoding.Batch`."""
-        return self.logits(batch.features(self._lm.hidden_states(batch.input_ids, batch.attention_mask)))
+        return self.logits(unit_vectors(self._lm, batch, self.micro_batch_tokens, self._ctx))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class LiveProbe:
         train, validation = _examples(data, seed, share)
         self._kind, self._labels = data.kind, data.labels
         self._validation = validation
-        self._encoded = encode([*train, *validation], tokenizer, min(max_length, MAX_LENGTH))
+        self._encoded = encode([*train, *validation], tokenizer, min(max_length, MAX_LENGTH), cut=True)
         number = {label: index for index, label in enumerate(data.labels)}
         numbers = torch.tensor([number[label] for example in train for label in example.labels])
         self._targets = torch.nn.functional.one_hot(numbers, len(data.labels)).double()
