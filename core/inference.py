@@ -17,6 +17,7 @@ from core.context import Context
 from core.events import Message
 from core.recipe import Recipe
 
+_COMMAND = (sys.executable, "-m", "core.analysis.latency")
 _TEXTS = 32
 """Different ones, at most."""
 _LOOK_SECONDS = 0.1
@@ -70,11 +71,10 @@ def typical(texts: Sequence[str]) -> list[str]:
 
 def _ask(request: Mapping[str, Any], ctx: Context) -> dict[str, Any] | None:
     """What a child process says of a model; None where it says nothing in time."""
-    command = [sys.executable, "-m", "core.analysis.latency"]
     root, environment = Path(core.__file__).parent.parent, {**os.environ, "PYTHONUTF8": "1"}
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     asked: bytes | None = json.dumps(request).encode("ascii")
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, cwd=root, env=environment) as child:
+    with subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=nothing, cwd=root, env=environment) as child:
         try:
             for _ in range(_LOOKS):
                 ctx.check()

@@ -15,13 +15,9 @@ from core.errors import Stopped
 from core.events import Event, Loss, Message, Progress, Score, Stage
 from core.families import Sizes
 from core.learning import hidden_widths
-from core.live import LiveScores
-from core.models import load
 from core.recipe import Recipe, parse
 from core.run import RunFolder
-from resources import sample
 from tests.journeys import journey, recipe, student_bytes, timeless
-from tests.tiny_training import SETTINGS
 
 BASE = Sizes(layers=12, hidden=768, heads=12, feed_forward=3072, vocabulary=250_002, positions=514, types=1, tied=True)
 
@@ -46,12 +42,6 @@ def test_no_round_cuts_nothing() -> None:
     assert hidden_widths(aimed(768, 12, 8), BASE) == [(768, 12)]
     assert hidden_widths(aimed(704, 11, 8), BASE) == [(704, 11)]
     assert hidden_widths(aimed(64, 1, 8), BASE)[-2:] == [(128, 2), (64, 1)]
-
-
-def test_scores_come_with_the_first_validation_of_every_round() -> None:
-    live, lm = LiveScores((), {}, 1), load(sample.teacher_folder())[0]
-    settings = replace(SETTINGS, begin=5, steps=10, evaluate_every=2)
-    assert [step for step in (5, 7, 9, 10) if live.due(step, settings, lm)] == [5, 7, 9, 10]
 
 
 def in_rounds() -> str:

@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from core import pipeline, session
 from core.analysis.size import estimate
+from core.context import Quiet
 from core.errors import InputError, Stopped
+from core.evaluation import evaluate_model
 from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage
 from core.export.versions import versions
 from core.machine import machine_name
@@ -65,7 +68,12 @@ def test_the_student_loads_with_plain_transformers_and_has_the_estimated_size(wh
 def test_results_hold_what_the_design_says(whole: RunFolder) -> None:
     results = whole.read_results()
     assert set(results) == {"teacher", "student", "stages", "tasks", "throughput"}
-    assert set(results["teacher"]) == {"parameters", "megabytes", "mlm_loss", "mlm_accuracy"}
+    known = {"pseudo_perplexity", "pseudo_perplexity_a_word", "pseudo_perplexity_tokens", "tokens_a_word"}
+    assert set(results["teacher"]) == {"parameters", "megabytes", "mlm_loss", "mlm_accuracy", *known}
+    assert set(results["student"]) == {*results["teacher"], "compression"}
+    for model in (results["teacher"], results["student"]):
+        assert 1 < model["pseudo_perplexity"] < model["pseudo_perplexity_a_word"]
+        assert model["tokens_a_word"] > 1 and model["pseudo_perplexity_tokens"] > 100
     assert [stage["name"] for stage in results["stages"]] == list(STAGES)
     topic, pos = results["tasks"]["topic"], results["tasks"]["pos"]
     assert topic["metric"] == "macro_f1" and pos["metric"] == "accuracy"
@@ -102,6 +110,16 @@ def test_what_is_odd_about_the_data_is_told_before_anything_is_trained(whole: Ru
         found = [text for text in told if text.startswith(f"Task {name}: test examples that stand elsewhere too: ")]
         assert len(found) == bool(leaks["examples"])
         assert all(f"{leaks['test_in_corpus']} in the corpus" in text for text in found if leaks["test_in_corpus"])
+
+
+def test_a_student_alone_is_measured_as_in_its_run(whole: RunFolder) -> None:
+    ran = replace(load_recipe(whole.recipe), tasks=())
+    found, student = evaluate_model(whole.student, ran, whole.path, Quiet()), whole.read_results()["student"]
+    told = {key: value for key, value in found.items() if key in student}
+    assert told == {key: value for key, value in student.items() if key != "compression"}
+    teacher = evaluate_model(sample.teacher_folder(), ran, whole.path, Quiet())
+    assert teacher["tokens_a_word"] == whole.read_results()["teacher"]["tokens_a_word"]
+    assert teacher["tokens_a_word"] <= found["tokens_a_word"]
 
 
 def test_events_tell_the_run_in_order(whole: RunFolder) -> None:

@@ -12,6 +12,7 @@ from finished_run import RESULTS, finished_run
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
+from test_measures import measured
 from test_run_page import FakeController
 from test_verdict import a_task
 
@@ -113,6 +114,22 @@ def test_every_verdict_is_the_terminals(changes: dict[str, Any], words: str) -> 
     assert words in text.verdict(task) and text.verdict(task) == verdict(task)
 
 
+def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:
+    show(json.dumps(RESULTS))
+    assert not page._speed.isVisible() and not page._speed_heading.isVisible()
+
+
+def test_speed_memory_and_surprise_are_told_of_both_models(page: ResultsPage, show: Callable[[str], None]) -> None:
+    show(json.dumps(measured()))
+    assert page._speed.isVisible() and page._speed_heading.isVisible()
+    assert page._speed.accessibleName() == page._speed_heading.text() == "Speed and memory here"
+    assert "One text\t12.3 ms\t2.00 ms" in page._speed.as_text()
+    assert "32 texts at once\t1,204 ms\t–" in page._speed.as_text()
+    assert "Working memory\t1.2 GB\t480 MB" in page._speed.as_text()
+    assert "2 threads" in page._speed.toolTip() and "17 tokens" in page._speed.toolTip()
+    assert "111.1\t222.2\t+111.1" in page._scores.as_text()
+
+
 def _without(*keys: str) -> str:
     return json.dumps({key: value for key, value in RESULTS.items() if key not in keys})
 
@@ -130,6 +147,7 @@ def _without(*keys: str) -> str:
         json.dumps({**RESULTS, "tasks": ["names"]}),
         json.dumps({**RESULTS, "teacher": {**RESULTS["teacher"], "parameters": "many"}}),
         json.dumps({**RESULTS, "stages": [{**RESULTS["stages"][0], "seconds": float("inf")}]}),
+        json.dumps({**RESULTS, "throughput": {"inference": [1]}}),
     ],
 )
 def test_results_that_can_not_be_read_are_told_of(page: ResultsPage, show: Callable[[str], None], results: str) -> None:

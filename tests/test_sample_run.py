@@ -20,6 +20,10 @@ def test_the_whole_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     stages = ["vocabulary", "layers", "feed_forward", "hidden", "evaluate"]
     assert [stage["name"] for stage in results["stages"]] == stages
     assert set(results["tasks"]) == {"topic", "sentiment", "ner", "pos"}
+    speeds = results["throughput"]["inference"]
+    for name in ("teacher", "student"):
+        assert set(speeds[name]["batches"]) == {"1", "32"}
+        assert speeds[name]["peak_memory_megabytes"] > speeds[name]["megabytes_on_disk"] > 0
 
 
 def test_the_tiny_sample_ends_with_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from core.analysis.allowances import probe_interval, set_share, shortest_training
+from core.analysis.allowances import (
+    MOST_SCORED,
+    TIMING_SECONDS,
+    copies_may_hold,
+    is_timed,
+    probe_interval,
+    set_share,
+    shortest_training,
+)
 from core.analysis.amounts import Amounts
 from core.analysis.lessons import Profile, Taught, lessons, step_work
 from core.analysis.operations import Reading, forward, training
@@ -158,6 +166,12 @@ class _Run:
             return Part(name=name, stage=stage, teacher=work)
         return Part(name=name, stage=stage, student=work)
 
+    def _masked_copies(self, model: Sizes) -> Part:
+        """Pseudo-perplexity."""
+        length = self.profile.attended
+        scored = min(MOST_SCORED, self.held_out, copies_may_hold(self.recipe.schedule) / length)
+        return self._pass("pseudo-perplexity", EVALUATE, model, scored * length)
+
     def _adaptation(self) -> Iterator[Part]:
         steps, teacher = self.recipe.teacher.adapt_steps, self.sizes.teacher
         plan = self._plan("adapt", steps)
@@ -283,6 +297,9 @@ class _Run:
         both = (self.sizes.teacher.sizes, self.sizes.student.sizes)
         for model in both:
             yield self._pass("validation at the end", EVALUATE, model, self.held_out)
+            yield self._masked_copies(model)
+        if is_timed(self.recipe.schedule):
+            yield Part(name="speed and memory", stage=EVALUATE, basis="assumed", seconds=2 * TIMING_SECONDS)
         for task in self.recipe.tasks:
             read, least, most = self._training_tokens(task)
             reading = Reading(read * len(task.seeds), read * len(task.seeds) * self.profile.attended, 0, 0)

@@ -50,25 +50,27 @@ def speed_rows(inference: Mapping[str, Any] | None, names: Sequence[str]) -> lis
     """
     if not inference:
         return []
-    models = [inference.get(name) or {} for name in names]
-
-    def row(name: str, *keys: str, words: Any = number) -> Row:
-        return name, *(words(_at(model, keys)) for model in models)
-
-    return [
-        row("one text", "batches", "1", "milliseconds", words=milliseconds),
-        row("32 texts at once", "batches", "32", "milliseconds", words=milliseconds),
-        row("texts a second, one by one", "batches", "1", "texts_per_second"),
-        row("texts a second, 32 at once", "batches", "32", "texts_per_second"),
-        row("memory", "peak_memory_megabytes", words=memory),
-    ]
+    words = (
+        ("one text", milliseconds),
+        ("32 texts at once", milliseconds),
+        ("texts a second, one by one", number),
+        ("texts a second, 32 at once", number),
+        ("memory", memory),
+    )
+    values = zip(*(speeds(inference, name) for name in names), strict=True)
+    return [(name, *map(told, row)) for (name, told), row in zip(words, values, strict=True)]
 
 
-def _at(model: Mapping[str, Any], keys: Sequence[str]) -> float | None:
-    found: Any = model
-    for key in keys:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+def speeds(inference: Mapping[str, Any], name: str) -> list[float | None]:
+    """What was measured of a model; None for what wasn't.
+
+    Returns:
+        Milliseconds of a text, and of 32 at once; texts a second, one by one and 32 at once; megabytes of memory.
+    """
+    model = inference.get(name) or {}
+    one, many = (model.get("batches", {}).get(size, {}) for size in ("1", "32"))
+    keys = ("milliseconds", "texts_per_second")
+    return [*(batch.get(key) for key in keys for batch in (one, many)), model.get("peak_memory_megabytes")]
 
 
 def speed_note(inference: Mapping[str, Any] | None) -> str:

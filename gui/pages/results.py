@@ -196,7 +196,7 @@ class ResultsPage(QWidget):
 
     def _fill_speed(self, results: dict[str, Any]) -> None:
         """Runs of older versions, and those of a few steps, have none."""
-        inference = results["throughput"].get("inference")
+        inference = results.get("throughput", {}).get("inference")
         self._speed_heading.setVisible(bool(inference))
         self._speed.setVisible(bool(inference))
         if inference:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from core.export.measures import speeds
 from gui import text
 from gui.theme import SIZE
 
@@ -117,15 +118,15 @@ class SpeedTable(NumberTable):
             "processor: the median of some repeats. Memory is that of a whole process."
         ).format(tokens=text.number(inference["tokens_a_text"], 0), threads=text.count(inference["threads"]))
         self.setToolTip(tip)
-        measures: tuple[tuple[str, tuple[str, ...], Callable[[float | None], str]], ...] = (
-            (self.tr("One text"), ("batches", "1", "milliseconds"), text.milliseconds),
-            (self.tr("32 texts at once"), ("batches", "32", "milliseconds"), text.milliseconds),
-            (self.tr("Texts a second, one by one"), ("batches", "1", "texts_per_second"), text.number),
-            (self.tr("Texts a second, 32 at once"), ("batches", "32", "texts_per_second"), text.number),
-            (self.tr("Working memory"), ("peak_memory_megabytes",), _memory),
+        measures: tuple[tuple[str, Callable[[float | None], str]], ...] = (
+            (self.tr("One text"), text.milliseconds),
+            (self.tr("32 texts at once"), text.milliseconds),
+            (self.tr("Texts a second, one by one"), text.number),
+            (self.tr("Texts a second, 32 at once"), text.number),
+            (self.tr("Working memory"), _memory),
         )
-        models = [inference.get(name, {}) for name in ("teacher", "student")]
-        rows = [[title, *(words(_at(model, keys)) for model in models)] for title, keys, words in measures]
+        values = zip(*(speeds(inference, name) for name in ("teacher", "student")), strict=True)
+        rows = [[title, *map(words, row)] for (title, words), row in zip(measures, values, strict=True)]
         self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student")], rows)
 
 
@@ -151,15 +152,6 @@ class StageTable(NumberTable):
             for stage in results["stages"]
         ]
         self.set_rows(header, rows)
-
-
-def _at(found: Any, keys: Sequence[str]) -> float | None:
-    """What lies there; None where nothing was measured."""
-    for key in keys:
-        if key not in found:
-            return None
-        found = found[key]
-    return float(found)
 
 
 def _memory(size: float | None) -> str:
