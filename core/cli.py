@@ -99,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     trim.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
     corpus = word("corpus", _corpus, "show what a run would make of files of text")
     corpus.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns or data sets on the hub")
+    teachers = word("teachers", _teachers, "show how the teachers on this machine take to a text")
+    teachers.add_argument(
+        "models", nargs="*", metavar="MODEL", help="model folders or hub names; else all that are known"
+    )
+    teachers.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text of the language")
+    teachers.add_argument("--language", required=True, metavar="CODE", help="ISO 639-3, such as mlt")
     export = word("export", _export, "copy a finished run's student out of the run", as_json=False)
     export.add_argument("run", type=Path, metavar="RUN")
     export.add_argument("--format", choices=("hf",), required=True, help="hf: a folder that transformers load")
@@ -107,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run", type=Path, metavar="RUN")
     compare = word("compare", _compare, "put finished runs side by side")
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    compare.add_argument("--out", type=Path, metavar="PAGE.html", help="also write it as a page, with plots")
     sample = word("sample", _sample, "run the built-in sample from end to end")
     sample.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder, new or empty")
     sample.add_argument("--tiny", action="store_true", help="a few steps a stage and one task, to see that it works")
@@ -244,6 +251,15 @@ def _corpus(options: argparse.Namespace) -> None:
         )
 
 
+def _teachers(options: argparse.Namespace) -> None:
+    from core.teacher_finder import find_teachers
+    from core.terminal import teachers_text
+
+    with _following("teachers") as ctx:
+        found = find_teachers(options.corpus, Path.cwd(), options.language, options.models, ctx)
+    _tell(options, found.to_json(), lambda: teachers_text(found))
+
+
 def _export(options: argparse.Namespace) -> None:
     from core.export.huggingface import export_student
     from core.run import RunFolder
@@ -261,11 +277,16 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from core.analysis.compare import compare, comparison_text
+    from core.analysis.compare import compare
+    from core.export.comparison_text import comparison_text
     from core.run import RunFolder
 
     found = compare([RunFolder(run) for run in options.runs])
-    _tell(options, found, lambda: comparison_text(found))
+    if options.out is not None:
+        from core.export.comparison_page import write_comparison
+
+        write_comparison(found, options.out)
+    _tell(options, found.to_json(), lambda: comparison_text(found))
 
 
 # -- words -----------------------------------------------------------------------------------------------------------

@@ -77,13 +77,13 @@ class Arguments:
             raise _no_job(f"{name} is {value!r}, not a text")
         return value
 
-    def texts(self, name: str) -> list[str]:
+    def texts(self, name: str, default: list[str] | None = None) -> list[str]:
         """A list of texts.
 
         Raises:
             InputError: it is none.
         """
-        value = self._values.get(name)
+        value = self._values.get(name, default)
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise _no_job(f"{name} is {value!r}, not a list of texts")
         return value
@@ -210,6 +210,14 @@ def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:
     }
 
 
+def _teachers(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From sources, base, language (and models): how teachers cut and predict a sample of the text, sorted."""
+    from core.teacher_finder import find_teachers
+
+    models = given.texts("models", [])
+    return find_teachers(given.texts("sources"), given.path("base"), given.text("language"), models, ctx).to_json()
+
+
 def _vocabulary(given: Arguments, ctx: Context) -> dict[str, Any]:
     """From recipe (its TOML), base: the vocabulary's curve, why tokens stay, and what that does to held-out text."""
     from core.analysis.vocabulary import look_ahead
@@ -256,6 +264,7 @@ JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
     "corpus": _corpus,
     "task": _task,
     "teacher": _teacher,
+    "teachers": _teachers,
     "vocabulary": _vocabulary,
     "measure": _measure,
     "check": _check,

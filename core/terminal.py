@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from core.analysis.size import EVALUATE
 from core.events import Event, Loss, Message, Progress, Score, Size, Stage
@@ -26,6 +26,9 @@ from core.wording import (
     verdict,
     whole_score,
 )
+
+if TYPE_CHECKING:
+    from core.teacher_finder import TeachersFound
 
 _LINE_SECONDS = 5.0
 _BAR_SECONDS = 0.1
@@ -264,6 +267,29 @@ def estimate_text(found: Mapping[str, Any], *, exact: bool) -> str:
     words = forecast(found["seconds"], found["memory_megabytes"])
     hint = "" if exact else " Measured with other settings: --measure tries these."
     return f"{table}\n\n{words}.{hint}"
+
+
+def teachers_text(found: TeachersFound) -> str:
+    """Teachers on a text as a table, what each had read of the language, and how to read it."""
+    from core.teacher_finder import NOT_BY_ACCURACY, ORDER
+
+    rows = [
+        (
+            one.name,
+            parameters(one.parameters),
+            number(one.cuts.tokens_a_word, 2),
+            f"{100 * one.cuts.unknown_share:.2f} %",
+            f"{100 * one.cuts.split_share:.1f} %",
+            MISSING if one.accuracy is None else f"{number(one.accuracy)} %",
+        )
+        for one in found.teachers
+    ]
+    head = ("", "parameters", "tokens a word", "unknown tokens", "words split", "masked accuracy")
+    read = [f"{one.name} {one.volume_words}." for one in found.teachers]
+    without = [f"{one.name} has no masked accuracy: {one.without}." for one in found.teachers if one.without]
+    texts = f"Measured on {found.texts:,} texts ({found.words:,} words) of {found.language_name}. {ORDER}"
+    notes = (*read, *without, f"{texts} {NOT_BY_ACCURACY}")
+    return "\n\n".join([text_table(head, rows), "\n".join(map(clean, notes))])
 
 
 def _difference(value: float | None, reference: float | None, digits: int) -> str:

@@ -278,7 +278,7 @@ def test_no_word_opens_the_window_or_prints_the_commands(
     assert opened == [False, True]
     assert cli.main([]) == 0
     printed = capsys.readouterr().out
-    words = ("run", "estimate", "evaluate", "trim", "export", "report", "compare", "sample")
+    words = ("run", "estimate", "evaluate", "trim", "export", "report", "compare", "teachers", "sample")
     assert all(word in printed for word in words)
 
 
@@ -579,6 +579,15 @@ def test_compare_tells_text_or_json(done: RunFolder, capsys: pytest.CaptureFixtu
     assert "names (F1)" in capsys.readouterr().out
     assert cli.main(["compare", str(done.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"] == {}
+
+
+def test_compare_writes_a_page(done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    assert cli.main(["compare", str(done.path), "--out", str(page)]) == 0
+    assert "names (F1)" in capsys.readouterr().out
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert cli.main(["compare", str(done.path), "--out", str(tmp_path / "no" / "page.html")]) == 2
+    assert "can't be written" in told(capsys)[0]
 
 
 # -- processes -------------------------------------------------------------------------------------------------------

@@ -165,6 +165,15 @@ def test_a_teacher_that_nothing_is_known_of_is_told(tmp_path: Path, capsys: pyte
         assert [fault.key for fault in faults(capsys, "teacher", model=model, base=str(tmp_path))] == ["teacher.model"]
 
 
+def test_teachers_are_tried_on_a_text(vocabulary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {"sources": ["text.txt"], "base": str(tmp_path), "language": "slk"}
+    found = done(capsys, "teachers", models=["./teacher"], **asked)
+    assert [one["model"] for one in found["teachers"]] == ["./teacher"] and found["texts"] > 100
+    assert found["teachers"][0]["masked_accuracy"] is None and found["teachers"][0]["tokens_a_word"] > 1
+    assert "not on this machine" in faults(capsys, "teachers", models=["nobody/has-this"], **asked)[0].problem
+    assert "not a list" in faults(capsys, "teachers", models="sample", **asked)[0].problem
+
+
 def test_check_tells_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert done(capsys, "check", recipe=RECIPE, base=str(tmp_path)) == {}
     wrong = RECIPE.replace('"mlt"', '"xyzzy"') + "[targets]\nlayers = 9\n"

@@ -38,6 +38,11 @@ def test_what_the_window_needs_is_free_of_torch(module: str) -> None:
     assert _modules_after(f"import core.{module}", heavy) == set()
 
 
+def test_what_compares_runs_is_free_of_torch() -> None:
+    modules = "core.analysis.compare, core.export.comparison_page, core.export.comparison_text"
+    assert _modules_after(f"import {modules}", ("torch", "transformers", "datasets", "tokenizers")) == set()
+
+
 def test_the_recipe_knows_every_method_by_name() -> None:
     assert set(recipe.LAYER_SELECTIONS) == {"auto", *LAYER_SELECTIONS, "measured"}
     assert set(recipe.HIDDEN_REDUCTIONS) == {"auto", *HIDDEN_REDUCTIONS}
@@ -46,4 +51,5 @@ def test_the_recipe_knows_every_method_by_name() -> None:
 
 def test_what_trims_a_tokenizer_is_free_of_torch() -> None:
     modules = "core.trim, core.analysis.vocabulary, core.vocabulary.trimming, core.shared_cache, core.corpus.survey"
+    modules += ", core.teacher_finder"
     assert _modules_after(f"import {modules}", ("torch",)) == set()

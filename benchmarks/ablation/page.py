@@ -21,7 +21,8 @@ from benchmarks.ablation.rows import (
     unfinished,
 )
 from benchmarks.ablation.store import Store
-from core.export.plots import HEIGHT, WIDTH, Line, line_plot, si
+from core.export.drawing import HEIGHT, WIDTH, si
+from core.export.plots import Line, line_plot
 from core.wording import metric
 
 _HEAD = """\

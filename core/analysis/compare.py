@@ -1,83 +1,89 @@
-"""Finished runs side by side: what was set differently, and what came of it."""
+"""Finished runs side by side: what was set differently, and what came of it. No torch.
+
+The numbers alone; `core.export.comparison_text` words them, `core.export.comparison_page` draws them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.errors import Fault, InputError
-from core.recipe import settings
+from core.analysis.curves import Curve, validation_curves
+from core.analysis.finished import FinishedRun, TaskOutcome, finished_runs
+from core.analysis.pareto import FrontGroup, front_groups
+from core.analysis.sharing import differing_settings
+from core.analysis.volume_law import VolumeLaws, volume_laws
 from core.run import RunFolder
-from core.tables import text_table
-from core.wording import MISSING, clean, mean_sd, megabytes, metric, number, parameters
-
-_UNTOLD = ("name",)
-"""Settings that shape nothing."""
 
 
-def compare(folders: Sequence[RunFolder]) -> dict[str, Any]:
-    """What differs between runs.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Everything that runs are held against each other by."""
 
-    Returns:
-        `runs`: for each its folder, name, sizes, masked-language loss and accuracy, and by task the student's `mean`,
-        `sd`, `drop` and `metric`; `settings`: by the recipe's key, the runs' values in the same order, for keys that
-        differ only (null: absent).
+    runs: tuple[FinishedRun, ...]
+    curves: tuple[tuple[Curve, ...], ...]
+    """Validation loss over tokens, by run."""
+    settings: Mapping[str, tuple[Any, ...]]
+    """By the recipe's key, the runs' values in their order, for keys that differ only; None: absent."""
+    fronts: tuple[FrontGroup, ...]
+    """Size against score, by group of comparable runs."""
+    volumes: VolumeLaws
+    """Drop against the volume of text that the teacher had seen."""
+
+    @property
+    def tasks(self) -> dict[str, tuple[TaskOutcome | None, ...]]:
+        """By a task's name, what each run scored on it; None where it wasn't asked."""
+        named = [{task.name: task for task in run.tasks} for run in self.runs]
+        return {name: tuple(run.get(name) for run in named) for name in dict.fromkeys(n for run in named for n in run)}
+
+    def to_json(self) -> dict[str, Any]:
+        """As `monoglot compare --json` gives it.
+
+        Returns:
+            `runs`: for each its folder, name, sizes, losses and `tasks`, with the student's scores; `settings` that
+            differ; `curves`, by run and stage; `fronts`; `volumes`.
+        """
+        return {
+            "runs": [_run_json(run) for run in self.runs],
+            "settings": {key: list(values) for key, values in self.settings.items()},
+            "curves": [[asdict(curve) for curve in curves] for curves in self.curves],
+            "fronts": [asdict(group) for group in self.fronts],
+            "volumes": asdict(self.volumes),
+        }
+
+
+def compare(folders: Sequence[RunFolder]) -> Comparison:
+    """Hold runs against each other.
 
     Raises:
         InputError: runs without results, all of them named.
     """
-    faults: list[Fault] = []
-    runs: list[dict[str, Any]] = []
-    told: list[dict[str, Any]] = []
-    for folder in folders:
-        try:
-            recipe, results = folder.read_recipe(), folder.read_results()
-            runs.append({"run": str(folder.path), "name": recipe.name, **_outcome(results)})
-            told.append(settings(recipe))
-        except InputError as error:
-            faults.extend(error.faults)
-        except (KeyError, TypeError, AttributeError):
-            faults.append(Fault(f"{folder.results} is not whole.", "Restore it, or run the recipe again."))
-    if faults:
-        raise InputError.of(faults)
-    keys = dict.fromkeys(key for setting in told for key in setting)
-    values = {key: [setting.get(key) for setting in told] for key in keys if key not in _UNTOLD}
-    return {"runs": runs, "settings": {key: row for key, row in values.items() if any(v != row[0] for v in row)}}
+    runs = finished_runs(folders)
+    return Comparison(
+        runs=runs,
+        curves=tuple(validation_curves(run.folder) for run in runs),
+        settings=differing_settings([run.recipe for run in runs]),
+        fronts=front_groups(runs),
+        volumes=volume_laws(runs),
+    )
 
 
-def _outcome(results: Mapping[str, Any]) -> dict[str, Any]:
-    student = results["student"]
-    names = ("parameters", "megabytes", "compression", "mlm_loss", "mlm_accuracy")
-    tasks = {
-        name: {
-            "metric": task["metric"],
-            "mean": task["student"]["mean"],
-            "sd": task["student"]["sd"],
-            "drop": task["drop"],
-        }
-        for name, task in results["tasks"].items()
+def _run_json(run: FinishedRun) -> dict[str, Any]:
+    student = asdict(run.student)
+    return {
+        "run": str(run.folder.path),
+        "name": run.recipe.name,
+        "language": run.recipe.language.code,
+        "teacher": run.teacher_name,
+        **student.pop("held_out"),
+        **student,
+        "compression": run.compression,
+        "tasks": {task.name: _task_json(task) for task in run.tasks},
     }
-    return {**{name: student[name] for name in names}, "tasks": tasks}
 
 
-def comparison_text(comparison: Mapping[str, Any]) -> str:
-    """The comparison as a table for a terminal, one column a run."""
-    runs = comparison["runs"]
-    rows = [[key, *(_value(value) for value in values)] for key, values in comparison["settings"].items()]
-    rows.append(["parameters", *(parameters(run["parameters"]) for run in runs)])
-    rows.append(["size", *(megabytes(run["megabytes"]) for run in runs)])
-    rows.append(["compression", *(f"{100 * run['compression']:.1f} %" for run in runs)])
-    rows.append(["masked-language loss", *(number(run["mlm_loss"], 3) for run in runs)])
-    rows.append(["masked-token accuracy", *(number(run["mlm_accuracy"]) for run in runs)])
-    for name in dict.fromkeys(name for run in runs for name in run["tasks"]):
-        found = [run["tasks"].get(name) for run in runs]
-        label = f"{name} ({metric(next(task['metric'] for task in found if task))})"
-        rows.append([label, *(mean_sd(task) if task else MISSING for task in found)])
-        rows.append([f"{name}, drop", *(number(task["drop"]) if task else MISSING for task in found)])
-    return text_table(["", *(clean(run["name"]) for run in runs)], rows)
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return MISSING
-    return ", ".join(str(entry) for entry in value) if isinstance(value, tuple) else str(value)
+def _task_json(task: TaskOutcome) -> dict[str, Any]:
+    found = asdict(task)
+    del found["name"], found["student"]
+    return {**found, **asdict(task.student)}

@@ -20,6 +20,9 @@ Interval = tuple[float, float]
 """Both ends, of 95 %."""
 
 
+_HELD_OUT = ("pseudo_perplexity", "pseudo_perplexity_a_word", "pseudo_perplexity_tokens", "tokens_a_word")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskScore:
     """A model's score on a task's test split, 0-100."""
@@ -42,7 +45,14 @@ class Paired:
     p: float
     """Two-sided."""
     distinguishable: bool
-    """Whether the drop can be told from noise."""
+    """Whether the drop can be told from the noise of the test examples."""
+    seeds: Interval | None
+    """Of teacher minus student over seeds, where there are several."""
+
+    @property
+    def beyond_seeds(self) -> bool:
+        """Whether it can be told from noise, that of the seeds included."""
+        return self.distinguishable and self.seeds is not None and not self.seeds[0] <= 0 <= self.seeds[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +81,8 @@ class ModelOutcome:
     """In nats."""
     mlm_accuracy: float | None
     """0-100."""
-    pseudo_perplexity: float | None
-    tokens_a_word: float | None
+    held_out: Mapping[str, float]
+    """What else was measured on held-out text, by its key in results.json; see `core.export.measures`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +167,7 @@ def _model(found: Mapping[str, Any]) -> ModelOutcome:
         megabytes=float(found["megabytes"]),
         mlm_loss=_number(found["mlm_loss"]),
         mlm_accuracy=_number(found["mlm_accuracy"]),
-        pseudo_perplexity=_number(found.get("pseudo_perplexity")),
-        tokens_a_word=_number(found.get("tokens_a_word")),
+        held_out={key: found[key] for key in _HELD_OUT if _number(found.get(key)) is not None},
     )
 
 
@@ -193,7 +202,12 @@ def _paired(found: Mapping[str, Any] | None) -> Paired | None:
     interval = _interval(found["interval"])
     if interval is None:
         raise ValueError("a paired test has no interval")
-    return Paired(interval=interval, p=float(found["p"]), distinguishable=bool(found["distinguishable"]))
+    return Paired(
+        interval=interval,
+        p=float(found["p"]),
+        distinguishable=bool(found["distinguishable"]),
+        seeds=_interval(found.get("seeds")),
+    )
 
 
 def _interval(found: Sequence[float] | None) -> Interval | None:

@@ -6,9 +6,8 @@ Only scores on the same data, in the same language, say which model is better: r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from core.analysis.finished import FinishedRun
 from core.analysis.sharing import most_shared
@@ -75,11 +74,6 @@ def on_front(models: Sequence[tuple[float, float]]) -> list[bool]:
         return any(a <= size and b >= score and (a, b) != (size, score) for a, b in models)
 
     return [not beaten(*model) for model in models]
-
-
-def groups_json(groups: Sequence[FrontGroup]) -> list[dict[str, Any]]:
-    """The groups as `compare --json` gives them."""
-    return [asdict(group) for group in groups]
 
 
 def _scores(run: FinishedRun) -> dict[_TaskKey, tuple[float, float]]:

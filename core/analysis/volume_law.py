@@ -7,29 +7,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from core.analysis.finished import FinishedRun
 from core.analysis.power_law import PowerLaw, fit_power_law
 from core.analysis.sharing import differing_settings, most_shared
-from core.pretraining import Volume, pretraining_volume, volume_words
+from core.pretraining import PAPER_SAYS, Volume, pretraining_volume
 from core.recipe import Recipe
 from core.wording import clean, listing, number
 
 FEWEST_RUNS, FEWEST_VOLUMES = 5, 3
 """That a law is fitted to."""
-PAPER_SAYS = (
-    "The paper (arXiv 2505.16956) reports, for mBERT and XLM-R in Maltese, Slovak and Swahili, that the drop shrinks "
-    "with the volume of the language's text in the teacher's pretraining, as a power law."
-)
 _HOW = (
     "Fitted by least squares on the drops, as a drop of nothing has no logarithm; the intervals are profile intervals "
     "with Student's t."
 )
-_EXPECTED = ("language.", "corpus.", "tasks.", "schedule.device", "schedule.threads", "schedule.checkpoint_minutes")
-"""Settings that differ between languages, or don't matter here."""
+_EXPECTED = ("seed", "language.", "corpus.", "schedule.device", "schedule.threads", "schedule.checkpoint_minutes")
+_OF_TASKS = (".name", ".kind", ".source")
+"""Settings, by how they begin and end, that differ between languages, or don't matter here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +81,6 @@ class VolumeLaws:
     """By source; that of the most runs first."""
     left_out: tuple[LeftOut, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """As `compare --json` gives it."""
-        return asdict(self)
-
 
 def volume_laws(runs: Sequence[FinishedRun]) -> VolumeLaws:
     """What these runs say of drop against volume, a law for each source of volumes.
@@ -138,7 +130,8 @@ def _law(found: Sequence[tuple[FinishedRun, Volume]], kinds: frozenset[str]) -> 
     )
     fit, words = _fitted(seen, unit)
     words += [_unseen_words(point) for point in points if point.size == 0]
-    words += _caveats(seen, [run.recipe for run, volume in found if not volume.unseen], ordered)
+    words += _caveats(seen, fit, ordered)
+    words += _blurred([run.recipe for run, volume in found if not volume.unseen])
     return VolumeLaw(
         source=found[0][1].corpus, unit=unit, kinds=ordered, points=tuple(points), fit=fit, words=tuple(words)
     )
@@ -160,12 +153,6 @@ def _point(run: FinishedRun, volume: Volume, kinds: frozenset[str]) -> VolumePoi
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
-
-
-def volume_sentence(run: FinishedRun) -> str:
-    """A run's volume in words, and what the paper reports: all there is to say of a run alone."""
-    volume = pretraining_volume(run.recipe.teacher.model, run.recipe.language.code, run.folder.path)
-    return f"{clean(run.teacher_name)} {volume_words(volume, run.language_name)}. {PAPER_SAYS}"
 
 
 def _fitted(seen: Sequence[VolumePoint], unit: str) -> tuple[PowerLaw | None, list[str]]:
@@ -204,8 +191,8 @@ def _unseen_words(point: VolumePoint) -> str:
     )
 
 
-def _caveats(seen: Sequence[VolumePoint], recipes: Sequence[Recipe], kinds: Sequence[str]) -> list[str]:
-    """What keeps the points from being alike in all but volume."""
+def _caveats(seen: Sequence[VolumePoint], fit: PowerLaw | None, kinds: Sequence[str]) -> list[str]:
+    """What the points are, and what is doubtful about them."""
     if not seen:
         return []
     words = [f"A drop is the mean over {listing(kinds)}, in points." if len(kinds) > 1 else f"Drops are of {kinds[0]}."]
@@ -213,10 +200,19 @@ def _caveats(seen: Sequence[VolumePoint], recipes: Sequence[Recipe], kinds: Sequ
     words += [f"{teacher} is {doubt}." for teacher, doubt in doubts.items()]
     often = Counter(point.language_name for point in seen)
     repeated = [name for name, count in often.items() if count > 1]
-    if repeated:
+    if repeated and fit is not None:
         alike = f"Several runs are of {listing(repeated)} and share what is particular to it"
         words.append(f"{alike}: the intervals are too narrow.")
-    others = [key for key in differing_settings(recipes) if not key.startswith(_EXPECTED)]
-    if others:
-        words.append(f"The runs also differ in {listing(others)}, which a law of the volume can't tell apart.")
     return words
+
+
+def _blurred(recipes: Sequence[Recipe]) -> list[str]:
+    """What else than the volume is not alike."""
+    others = [
+        key
+        for key, values in differing_settings(recipes).items()
+        # A task that some runs lack isn't part of the law.
+        if not key.startswith(_EXPECTED)
+        and not (key.startswith("tasks.") and (key.endswith(_OF_TASKS) or None in values))
+    ]
+    return [f"The runs also differ in {listing(others)}, which a law of the volume can't tell apart."] if others else []

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.events import Event, Loss, Score, Size
-from core.export.plots import Band, Line, Point, line_plot, smoothed, stacked_bars
+from core.export.drawing import Point
+from core.export.plots import Band, Line, line_plot, smoothed, stacked_bars
 from core.wording import clean, metric
 
 _PARTS = {

@@ -1,4 +1,4 @@
-"""What a smaller vocabulary does to words: how many tokens they take, before and after. No torch."""
+"""How many tokens words take: of one tokenizer, and what a smaller vocabulary does to it. No torch."""
 
 from __future__ import annotations
 
@@ -82,6 +82,36 @@ class Fertility:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordCuts:
+    """How one tokenizer cuts the words (what stands between spaces) of some texts."""
+
+    words: int
+    """Running words."""
+    tokens: int
+    unknown: int
+    """Unknown tokens."""
+    letters: int
+    """Running words of letters only: others are cut at their punctuation by most tokenizers."""
+    split: int
+    """Of these, those that take several tokens or are unknown."""
+
+    @property
+    def tokens_a_word(self) -> float:
+        """Tokens of a word on average."""
+        return self.tokens / max(self.words, 1)
+
+    @property
+    def unknown_share(self) -> float:
+        """Of the tokens, 0-1."""
+        return self.unknown / max(self.tokens, 1)
+
+    @property
+    def split_share(self) -> float:
+        """Of the words of letters only, 0-1."""
+        return self.split / max(self.letters, 1)
+
+
 @dataclass(slots=True)
 class _Word:
     pieces: Pieces
@@ -134,6 +164,35 @@ def fertility(
         worst=tuple(BrokenWord(word.pieces, word.count) for word in worst),
         example=min(tally.examples, key=lambda one: abs(one[0] - grown))[1] if tally.examples else None,
     )
+
+
+def word_cuts(tokenizer: Tokenizer, unknown: int | None, texts: Iterable[str], ctx: Context) -> WordCuts:
+    """See how a tokenizer cuts the words of a text.
+
+    Args:
+        tokenizer: as it is; its own truncation and padding don't count.
+        unknown: the id of its unknown token; None where there is none.
+        texts: the text.
+        ctx: asked between chunks of texts.
+    """
+    tokenizer = without_limits(tokenizer)
+    words = tokens = unknowns = letters = split = 0
+    for chunk in chunks(texts):
+        ctx.check()
+        for text, encoding in zip(chunk, tokenizer.encode_batch(chunk, add_special_tokens=False), strict=True):
+            spans = _words(text)
+            if not spans:
+                continue
+            words += len(spans)
+            tokens += len(encoding)
+            unknowns += encoding.ids.count(unknown) if unknown is not None else 0
+            ids = iter(encoding.ids)
+            for (start, end), pieces in zip(spans, _by_word(encoding, [end for _, end in spans]), strict=True):
+                own = [next(ids) for _ in pieces]
+                if _LETTERS.fullmatch(text, start, end):
+                    letters += 1
+                    split += len(own) > 1 or unknown in own
+    return WordCuts(words=words, tokens=tokens, unknown=unknowns, letters=letters, split=split)
 
 
 def _add(tally: _Tally, text: str, cut: list[Encoding], unknown: tuple[int | None, int | None]) -> None:

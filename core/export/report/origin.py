@@ -10,7 +10,7 @@ from urllib.parse import quote
 from core.export.report.markup import NOTHING, Markup, joined, link, paragraph, table, user
 from core.export.report.run import Run
 from core.known_data import known_set
-from core.pretraining import pretraining_volume, volume_words
+from core.pretraining import PAPER_SAYS, pretraining_volume, volume_words
 from core.recipe import Task
 from core.teachers import known_teacher
 from core.wording import last_name, parameters, task_kind
@@ -149,4 +149,5 @@ def _read_by_teacher(run: Run) -> Markup:
     if volume is None:
         return paragraph(f"Of the teacher's pretraining, {volume_words(None, run.language)}.")
     as_other = f" Listed as “{volume.code}”." if volume.code != code else ""
-    return paragraph(f"The teacher {volume_words(volume, run.language)}.", as_other, f" Source: {volume.source}.")
+    seen = f"The teacher {volume_words(volume, run.language)}."
+    return paragraph(seen, as_other, f" Source: {volume.source}. {PAPER_SAYS}")

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
+from core.export.document import document
 from core.export.report.course import course
 from core.export.report.failures import failures
 from core.export.report.making import making
-from core.export.report.markup import NOTHING, Markup, bullets, element, joined, link, note, paragraph, text, user
+from core.export.report.markup import NOTHING, Markup, bullets, element, joined, link, note, paragraph, user
 from core.export.report.measures import measures
 from core.export.report.origin import origin
 from core.export.report.run import Run, read_run
 from core.export.report.scores import is_paired, leak_notes, scores
 from core.export.report.settings import all_settings
 from core.export.report.vocabulary import vocabulary
-from core.export.style import style
 from core.run import RunFolder
 from core.sealing import write_atomic
 from core.wording import clean, last_name, megabytes, number, parameters, stage
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STATES = {"running": "still running", "paused": "paused", "stopped": "stopped; it can be resumed", "failed": "failed"}
 _NOT_AS_WRITTEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a section may run into, with files of other versions or broken ones: the others matter more."""
@@ -74,13 +73,7 @@ def _page(run: Run) -> str:
         element("section", element("h2", section.title), content, id=section.anchor) for section, content in shown
     )
     head = element("header", element("h1", user(run.recipe.name)), _subtitle(run), _state(run), _facts(run))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n<title>{text(run.recipe.name)} – Monoglot</title>\n'
-        f"<style>{style()}</style>\n</head>\n<body>\n{head}\n{contents}\n<main>\n{sections}\n</main>\n</body>\n</html>\n"
-    )
+    return document(run.recipe.name, head, contents, element("main", sections))
 
 
 def _content(section: _Section, run: Run) -> Markup:
