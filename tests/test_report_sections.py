@@ -160,6 +160,14 @@ def test_it_says_seeds_machine_time_and_warnings(words: str) -> None:
     assert "Warnings of the run The corpus is small." in words
 
 
+def test_open_settings_of_tasks_say_what_they_mean(words: str) -> None:
+    assert "tasks.names.learning_rate auto 0.0003, by kind and method." in words
+    assert "tasks.names.batch_size auto 64, by kind and method." in words
+    assert "tasks.names.reduction_factor auto 16; 4 for models narrower than 384." in words
+    assert "tasks.names.folds auto 5: the test split is tiny." in words
+    assert "tasks.pos.folds auto None: the test split is large enough." in words
+
+
 # -- looks -----------------------------------------------------------------------------------------------------------
 
 

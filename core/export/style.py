@@ -73,6 +73,7 @@ caption { text-align: start; font-weight: 600; padding: 4px 0; }
 th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--rule); text-align: start; vertical-align: top; }
 th { font-weight: 400; overflow-wrap: break-word; }
 thead th { color: var(--grey); font-weight: 600; vertical-align: bottom; }
+td[dir] { min-width: 7.5em; }
 td.number, th.number { text-align: end; }
 td.number { white-space: nowrap; }
 .texts tbody th { min-width: 24ch; max-width: 60ch; overflow-wrap: anywhere; }
