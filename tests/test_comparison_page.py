@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from finished_run import finished_run, recipe, renamed
+from finished_run import RESULTS, finished_run, recipe
 from page import Page
 from several_runs import run_of
 
@@ -46,16 +46,14 @@ def test_one_older_run_is_a_page_too(tmp_path: Path) -> None:
 
 
 def test_whatever_a_run_is_called_is_only_words(tmp_path: Path) -> None:
-    base = renamed(EVIL, EVIL)
+    base = recipe()
     evil = replace(base, teacher=replace(base.teacher, model=EVIL), language=replace(base.language, code=EVIL))
-    results_of = run_of(tmp_path / "other", "slk", 3.0)
-    html = comparison_page(compare([finished_run(tmp_path / "evil", made_from=evil), results_of]))
+    results = {**RESULTS, "tasks": {EVIL: RESULTS["tasks"]["names"], "pos": RESULTS["tasks"]["pos"]}}
+    comparison = compare([finished_run(tmp_path / "evil", made_from=evil, results=results), run_of(tmp_path / "slk")])
+    html = comparison_page(comparison)
     Page(html)
     assert "<script>" not in html and "\x1b" not in html and "&lt;script&gt;" in html
-    for svg in (
-        curve_plot([(EVIL, compare([results_of]).curves[0])]),
-        front_plot(compare([finished_run(tmp_path / "evil2", made_from=evil)]).fronts[0]),
-    ):
+    for svg in (curve_plot([(EVIL, comparison.curves[0])]), front_plot(comparison.fronts[0])):
         assert "<script>" not in svg and "&lt;script&gt;" in svg
 
 

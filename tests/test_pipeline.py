@@ -101,6 +101,16 @@ def test_a_run_keeps_what_it_was_made_from_and_with(whole: RunFolder) -> None:
     assert "can't be shown" not in page and made_with["machine"] in page and "Latin script" in page
 
 
+def test_a_student_alone_is_measured_as_in_its_run(whole: RunFolder) -> None:
+    ran = replace(load_recipe(whole.recipe), tasks=())
+    found, student = evaluate_model(whole.student, ran, whole.path, Quiet()), whole.read_results()["student"]
+    told = {key: value for key, value in found.items() if key in student}
+    assert told == {key: value for key, value in student.items() if key != "compression"}
+    teacher = evaluate_model(sample.teacher_folder(), ran, whole.path, Quiet())
+    assert teacher["tokens_a_word"] == whole.read_results()["teacher"]["tokens_a_word"]
+    assert teacher["tokens_a_word"] <= found["tokens_a_word"]
+
+
 def test_what_is_odd_about_the_data_is_told_before_anything_is_trained(whole: RunFolder) -> None:
     events = [event for _, event in whole.read_events()]
     begin = next(number for number, event in enumerate(events) if isinstance(event, Stage))
@@ -110,16 +120,6 @@ def test_what_is_odd_about_the_data_is_told_before_anything_is_trained(whole: Ru
         found = [text for text in told if text.startswith(f"Task {name}: test examples that stand elsewhere too: ")]
         assert len(found) == bool(leaks["examples"])
         assert all(f"{leaks['test_in_corpus']} in the corpus" in text for text in found if leaks["test_in_corpus"])
-
-
-def test_a_student_alone_is_measured_as_in_its_run(whole: RunFolder) -> None:
-    ran = replace(load_recipe(whole.recipe), tasks=())
-    found, student = evaluate_model(whole.student, ran, whole.path, Quiet()), whole.read_results()["student"]
-    told = {key: value for key, value in found.items() if key in student}
-    assert told == {key: value for key, value in student.items() if key != "compression"}
-    teacher = evaluate_model(sample.teacher_folder(), ran, whole.path, Quiet())
-    assert teacher["tokens_a_word"] == whole.read_results()["teacher"]["tokens_a_word"]
-    assert teacher["tokens_a_word"] <= found["tokens_a_word"]
 
 
 def test_events_tell_the_run_in_order(whole: RunFolder) -> None:

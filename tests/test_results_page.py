@@ -92,6 +92,22 @@ def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str
     assert _buttons(page) == ["Export…", "Open the report", "Open the folder"]
 
 
+def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:
+    show(json.dumps(RESULTS))
+    assert not page._speed.isVisible() and not page._speed_heading.isVisible()
+
+
+def test_speed_memory_and_surprise_are_told_of_both_models(page: ResultsPage, show: Callable[[str], None]) -> None:
+    show(json.dumps(measured()))
+    assert page._speed.isVisible() and page._speed_heading.isVisible()
+    assert page._speed.accessibleName() == page._speed_heading.text() == "Speed and memory here"
+    assert "One text\t12.3 ms\t2.00 ms" in page._speed.as_text()
+    assert "32 texts at once\t1,204 ms\t–" in page._speed.as_text()
+    assert "Working memory\t1.2 GB\t480 MB" in page._speed.as_text()
+    assert "2 threads" in page._speed.toolTip() and "17 tokens" in page._speed.toolTip()
+    assert "111.1\t222.2\t+111.1" in page._scores.as_text()
+
+
 def test_scores_tell_how_sure_they_are_and_what_is_noise(page: ResultsPage, show: Callable[[str], None]) -> None:
     tasks = {"names": a_task(folds=5), "pos": a_task(p=0.2)}
     show(json.dumps({**RESULTS, "tasks": tasks}))
@@ -112,22 +128,6 @@ def test_scores_tell_how_sure_they_are_and_what_is_noise(page: ResultsPage, show
 def test_every_verdict_is_the_terminals(changes: dict[str, Any], words: str) -> None:
     task = a_task(**changes)
     assert words in text.verdict(task) and text.verdict(task) == verdict(task)
-
-
-def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:
-    show(json.dumps(RESULTS))
-    assert not page._speed.isVisible() and not page._speed_heading.isVisible()
-
-
-def test_speed_memory_and_surprise_are_told_of_both_models(page: ResultsPage, show: Callable[[str], None]) -> None:
-    show(json.dumps(measured()))
-    assert page._speed.isVisible() and page._speed_heading.isVisible()
-    assert page._speed.accessibleName() == page._speed_heading.text() == "Speed and memory here"
-    assert "One text\t12.3 ms\t2.00 ms" in page._speed.as_text()
-    assert "32 texts at once\t1,204 ms\t–" in page._speed.as_text()
-    assert "Working memory\t1.2 GB\t480 MB" in page._speed.as_text()
-    assert "2 threads" in page._speed.toolTip() and "17 tokens" in page._speed.toolTip()
-    assert "111.1\t222.2\t+111.1" in page._scores.as_text()
 
 
 def _without(*keys: str) -> str:

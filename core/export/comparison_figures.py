@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from core.analysis.curves import Curve
@@ -45,7 +46,7 @@ def front_plot(group: FrontGroup) -> str:
     """Size against score, the Pareto front as a line, the paper's points behind."""
     behind = [
         Mark(
-            sum(point.parameters) / 2,
+            math.sqrt(math.prod(point.parameters)),  # the middle of a logarithmic axis
             point.score,
             "",
             f"Paper: {point.label}, {point.score:.1f}, {_sizes(point.parameters)} parameters",

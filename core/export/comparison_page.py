@@ -11,8 +11,8 @@ from core.analysis.volume_law import LeftOut, VolumeLaw
 from core.errors import InputError
 from core.export.comparison_figures import curve_plot, front_plot, published_for, volume_plot
 from core.export.comparison_text import legend, names, outcome_rows, point_words, settings_rows
-from core.export.document import document
 from core.export.measures import Row
+from core.export.report.document import document
 from core.export.report.markup import NOTHING, Markup, bullets, element, figure, joined, paragraph, table, user
 from core.sealing import write_atomic
 from core.wording import clean, number, parameters

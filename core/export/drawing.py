@@ -115,12 +115,23 @@ def y_grid(y: Axis, label: str) -> Iterable[str]:
 
 
 def end_labels(labels: Iterable[tuple[str, str, float]]) -> Iterable[str]:
-    """Labels at the right edge, pushed apart where their lines end close to each other."""
-    lowest = float(TOP - _LABEL_HEIGHT)
-    for name, colour, height in sorted(labels, key=lambda entry: entry[2]):
-        lowest = max(height, lowest + _LABEL_HEIGHT)
-        square = f'<rect x="{WIDTH - RIGHT + 6}" y="{lowest - 2:.1f}" width="9" height="4" fill="var({colour})"/>'
-        yield square + label_at(WIDTH - RIGHT + 20, lowest + 4, name)
+    """Labels at the right edge, pushed apart where their lines end close to each other.
+
+    Args:
+        labels: name, CSS variable of its colour, and the height that its line ends at.
+    """
+    ordered = sorted(labels, key=lambda entry: entry[2])
+    places: list[float] = []
+    for _, _, height in ordered:
+        places.append(max(height, places[-1] + _LABEL_HEIGHT if places else float(TOP)))
+    # Back up from the lower edge, where too many of them end near it.
+    lowest = float(HEIGHT - _LABEL_HEIGHT)
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], lowest)
+        lowest = places[index] - _LABEL_HEIGHT
+    for (name, colour, _), place in zip(ordered, places, strict=True):
+        square = f'<rect x="{WIDTH - RIGHT + 6}" y="{place - 2:.1f}" width="9" height="4" fill="var({colour})"/>'
+        yield square + label_at(WIDTH - RIGHT + 20, place + 4, name)
 
 
 def label_at(x: float, y: float, words: str, *, anchor: str = "start", css: str = "label") -> str:

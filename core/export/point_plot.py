@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from core.export.drawing import (
     BOTTOM,
@@ -13,6 +15,7 @@ from core.export.drawing import (
     TOP,
     WIDTH,
     Axis,
+    Point,
     axis_for,
     drawing,
     grid,
@@ -26,6 +29,10 @@ _LETTER, _LINE = 6.2, 13.0
 _LONGEST = 22
 """Letters of a label; the whole of it is in the point's tooltip."""
 _RADIUS = 4.5
+_SIDES = ((8, 0, 0), (-8, 0, 1), (0, -13, 0.5), (0, 13, 0.5), (5, -11, 0), (5, 11, 0), (-5, -11, 1), (-5, 11, 1))
+"""Where a label may stand: how far from its point across and down, and which share of it lies to the left of there."""
+_Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of what something covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def point_plot(
     parts += [_trace(trace, x, y) for trace in traces]
     places = [_place(mark, x, y) for mark in marks]
     parts += [_mark(mark, place, x) for mark, place in zip(marks, places, strict=True)]
-    parts += _labels(marks, places)
+    parts += _labels(marks, places, [box for trace in traces for box in _boxes(_path(trace, x, y))])
     return drawing(title, parts, description="; ".join(mark.told for mark in marks))
 
 
@@ -136,11 +143,25 @@ def _mark(mark: Mark, place: _Place, x: Axis) -> str:
 
 
 def _trace(trace: Trace, x: Axis, y: Axis) -> str:
-    places = [(x(p[0]), y(p[1])) for p in trace.points if x.shows(p[0]) and y.shows(p[1])]
-    line = " L".join(f"{across:.1f} {_inside(down):.1f}" for across, down in places)
+    path = _path(trace, x, y)
+    line = " L".join(f"{across:.1f} {down:.1f}" for across, down in path)
     dash = ' stroke-dasharray="6 4"' if trace.dashed else ""
     told = f"<title>{shown(trace.label)}</title>"
-    return f'<path class="line" d="M{line}" stroke="var({trace.colour})"{dash}>{told}</path>' if places else ""
+    return f'<path class="line" d="M{line}" stroke="var({trace.colour})"{dash}>{told}</path>' if path else ""
+
+
+def _path(trace: Trace, x: Axis, y: Axis) -> list[Point]:
+    """Where a line goes on the drawing."""
+    return [(x(p[0]), _inside(y(p[1]))) for p in trace.points if x.shows(p[0]) and y.shows(p[1])]
+
+
+def _boxes(path: Sequence[Point]) -> Iterator[_Box]:
+    """What a line covers, in pieces."""
+    for (x0, y0), (x1, y1) in pairwise(path):
+        pieces = max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / _RADIUS))
+        for piece in range(pieces + 1):
+            across, down = x0 + (x1 - x0) * piece / pieces, y0 + (y1 - y0) * piece / pieces
+            yield across - 1, down - 1, across + 1, down + 1
 
 
 def _area(area: Area, x: Axis, y: Axis) -> str:
@@ -160,26 +181,24 @@ def _inside(down: float) -> float:
     return min(max(down, float(TOP)), float(HEIGHT - BOTTOM))
 
 
-def _labels(marks: Sequence[Mark], places: Sequence[_Place]) -> Iterable[str]:
-    """Each mark's label at the first side of it where it covers no mark and no other label; else only its tooltip."""
+def _labels(marks: Sequence[Mark], places: Sequence[_Place], lines: Sequence[_Box]) -> Iterable[str]:
+    """Each mark's label at the first side of it where it covers nothing, or a line at most; else only its tooltip."""
     taken = [(place.x - _RADIUS, place.y - _RADIUS, place.x + _RADIUS, place.y + _RADIUS) for place in places]
     for mark, place in zip(marks, places, strict=True):
         words = shortened(clean(mark.label), _LONGEST)
         width = _LETTER * len(words)
-        sides = (
-            (place.x + 8, place.y, "start"),
-            (place.x - 8 - width, place.y, "end"),
-            (place.x - width / 2, place.y - _LINE, "middle"),
-            (place.x - width / 2, place.y + _LINE, "middle"),
-        )
-        for left, middle, anchor in sides if words else ():
-            box = (left, middle - _LINE / 2, left + width, middle + _LINE / 2)
-            if left > LEFT and left + width < WIDTH and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                start = {"start": left, "middle": left + width / 2, "end": left + width}[anchor]
-                yield label_at(start, middle + 4, words, anchor=anchor, css="small")
-                break
+        sides = [
+            (place.x + across - width * share, place.y + down)
+            for across, down, share in _SIDES
+            if words and place.x + across - width * share > LEFT and place.x + across + width * (1 - share) < WIDTH
+        ]
+        boxes = [(left, middle - _LINE / 2, left + width, middle + _LINE / 2) for left, middle in sides]
+        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
+        clear = [box for box in free if not any(_overlap(box, other) for other in lines)]
+        for box in (clear or free)[:1]:
+            taken.append(box)
+            yield label_at((box[0] + box[2]) / 2, box[3] - 3, words, anchor="middle", css="small")
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+def _overlap(one: _Box, other: _Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
-from core.export.document import document
 from core.export.report.course import course
+from core.export.report.document import document
 from core.export.report.failures import failures
 from core.export.report.making import making
 from core.export.report.markup import NOTHING, Markup, bullets, element, joined, link, note, paragraph, user
