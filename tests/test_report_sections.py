@@ -77,7 +77,7 @@ def test_scores_have_intervals_and_verdicts(words: str) -> None:
     assert "95.0 – 94.0 – 1.0 -0.5 to 2.5 1 seed" in words  # an interval may be missing where others have one
     assert "names : This drop (95 % 1.2 to 5.6) is distinguishable from noise (p = 0.012, 100 test examples" in words
     assert "pos : This drop (95 % -0.5 to 2.5) is not distinguishable from noise (p = 0.31, 50 test examples)" in words
-    assert "1 of 2 drops beyond the noise of the test" in words
+    assert "1 of 2 differences beyond the noise of the test" in words
 
 
 def test_leaks_are_told_before_anything_else(words: str) -> None:

@@ -146,7 +146,7 @@ def _read_by_teacher(run: Run) -> Markup:
         return NOTHING
     volume = pretraining_volume(name, code)
     if volume is None:
-        return paragraph(f"Of the teacher's pretraining, {volume_words(None, run.language)}.")
+        return paragraph(f"How much {run.language} the teacher saw in pretraining isn't known.")
     as_other = f" Listed as “{volume.code}”." if volume.code != code else ""
     seen = f"The teacher {volume_words(volume, run.language)}."
     return paragraph(seen, as_other, f" Source: {volume.source}. {PAPER_SAYS}")
