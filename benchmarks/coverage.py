@@ -25,6 +25,8 @@ from core.tasks.counts import accuracy, macro_f1, micro_f1
 
 _SEEDS = 3
 _GRID = np.linspace(-6, 6, 2001)
+_ENDLESS = 1e9
+"""Examples, where all of their kind are meant."""
 _LOW, _HIGH = 0.93, 0.97
 
 
@@ -57,7 +59,7 @@ def labelled(shares: Sequence[float], ability: Sequence[float], examples: int, s
     np.fill_diagonal(others, 0)
     others /= others.sum(1, keepdims=True)
     predicted = share * hit + (share * (1 - hit)) @ others
-    truth = macro_f1(np.stack([share * hit, predicted, share], axis=-1))
+    truth = macro_f1(_ENDLESS * np.stack([share * hit, predicted, share], axis=-1))
 
     def draw(rng: np.random.Generator, count: int, seeds: int) -> Floats:
         gold = rng.choice(labels, size=count, p=share)
@@ -78,7 +80,7 @@ def entities(ability: float, examples: int, spread: float = 1.5, a_sentence: flo
     hit = _mean_hit(ability, spread)
     right = a_sentence * hit
     predicted = right + a_sentence * (1 - hit) * mistaken + made_up
-    truth = micro_f1(np.array([[right, predicted, a_sentence]]))
+    truth = micro_f1(_ENDLESS * np.array([[right, predicted, a_sentence]]))
 
     def draw(rng: np.random.Generator, count: int, seeds: int) -> Floats:
         gold = np.broadcast_to(rng.poisson(a_sentence, count)[:, None], (count, seeds))

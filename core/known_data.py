@@ -107,7 +107,7 @@ def known_set(name: str) -> KnownSet | None:
 
 @cache
 def _by_name() -> dict[str, KnownSet]:
-    found = {}
+    found: dict[str, KnownSet] = {}
     for known in known_sets():
         languages = known.configurations.values() if "{}" in known.name else ()
         own = [known.name.format(configuration) for these in languages for configuration in these] or [known.name]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from transformers import PreTrainedTokenizerBase
+
 from core.analysis.allowances import probe_interval, set_share
 from core.analysis.operations import Reading, training
 from core.context import Context
@@ -14,25 +16,37 @@ from core.models import LanguageModel
 from core.recipe import Task
 from core.tasks.examples import TaskData
 from core.tasks.kinds import kind_of
-from core.tasks.probe import LiveProbe, characters
+from core.tasks.probe import MAX_LENGTH, LiveProbe, read_texts
 
 
 class LiveScores:
     """Probes of a run's tasks on validation examples, each tokenised once a tokenizer."""
 
     def __init__(
-        self, tasks: Sequence[Task], data: Mapping[str, TaskData], seed: int, *, shortest: float, asked: float
+        self,
+        tasks: Sequence[Task],
+        data: Mapping[str, TaskData],
+        seed: int,
+        *,
+        tokenizer: PreTrainedTokenizerBase,
+        shortest: float,
+        asked: float,
     ) -> None:
-        """Choose how many examples the probes take.
+        """Choose how many examples the probes take, see `core.analysis.allowances.set_share`.
 
         Args:
             tasks: the run's.
             data: each task's examples by its name.
             seed: chooses which are used.
-            shortest, asked: the length of trainings, see `core.analysis.allowances.set_share`.
+            tokenizer: the original teacher's, whatever is probed first, so that the choice is always the same.
+            shortest: tokens of the shortest training that is probed.
+            asked: characters of text that a teacher is asked about, at least.
         """
         self._tasks, self._data, self._seed = tasks, data, seed
-        self._share = set_share(sum(characters(data[task.name], seed) for task in tasks), shortest, asked)
+        texts = [text for task in tasks for text in read_texts(data[task.name], seed)]
+        lengths = [min(MAX_LENGTH, len(ids)) for ids in tokenizer(texts, verbose=False)["input_ids"]] if texts else []
+        tokens, characters = sum(lengths), max(1, sum(map(len, texts)))
+        self._share = set_share(tokens, shortest, asked * tokens / characters)
         self._probes: dict[tuple[str, int], LiveProbe] = {}
 
     def due(self, step: int, settings: TrainingSettings, lm: LanguageModel) -> bool:

@@ -32,7 +32,7 @@ from core.export.versions import versions
 from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
-from core.models import LanguageModel, load, save
+from core.models import LanguageModel, load, load_tokenizer, save
 from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunContext, RunFolder
@@ -114,9 +114,14 @@ class Workspace:
     def live(self) -> LiveScores:
         """The live downstream curve."""
         recipe, report = self.recipe, self.corpus.report
-        asked = MASK_VARIANTS * report.characters * report.train / report.kept
-        shortest = shortest_training(recipe)
-        return LiveScores(recipe.tasks, self.tasks, recipe.seed, shortest=shortest, asked=asked)
+        return LiveScores(
+            recipe.tasks,
+            self.tasks,
+            recipe.seed,
+            tokenizer=load_tokenizer(self.teacher.folder),
+            shortest=shortest_training(recipe),
+            asked=MASK_VARIANTS * report.characters * report.train / report.kept,
+        )
 
     def data(self, lm: LanguageModel, teacher: LanguageModel | None = None) -> TextData:
         """The corpus as this model reads it, with its teacher beside it where it has one."""

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from core import cli
+from core.compression.layers import cut_layers
 from core.errors import InputError, Stopped
 from core.events import Event, Message, Score
+from core.models import load, save
 from core.run import RunFolder
 from resources import sample
 from tests.journeys import journey, timeless
@@ -18,7 +20,7 @@ from tests.journeys import journey, timeless
 RECIPE = """
 name = "scores"
 [teacher]
-model = "sample"
+model = "small"
 [language]
 code = "mlt"
 [corpus]
@@ -45,13 +47,14 @@ epochs = 2
 folds = 0
 """
 """Nothing is cut: the student is the teacher."""
-LINES = {"topic": {"train": 41, "validation": 21, "test": 31}, "ner": {"train": 400, "validation": 150, "test": 200}}
+LINES = {"topic": {"train": 31, "validation": 11, "test": 21}, "ner": {"train": 250, "validation": 100, "test": 150}}
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tasks' few examples are."""
+    """Where a teacher of one layer and the tasks' few examples are."""
     base = tmp_path_factory.mktemp("scores")
+    save(cut_layers(load(sample.teacher_folder())[0], [0]), base / "small")
     (base / "few").mkdir()
     for kind, splits in LINES.items():
         for split, count in splits.items():
@@ -75,11 +78,11 @@ def details_bytes(folder: RunFolder) -> bytes:
 
 def test_a_tiny_test_set_is_cross_validated_and_the_run_says_so(whole: RunFolder) -> None:
     topic, ner = (whole.read_results()["tasks"][name] for name in ("topic", "ner"))
-    assert (topic["folds"], topic["paired"]["examples"]) == (5, 90)
-    assert ner["folds"] is None and ner["paired"]["examples"] < 60
+    assert (topic["folds"], topic["paired"]["examples"]) == (5, 60)
+    assert ner["folds"] is None and ner["paired"]["examples"] < 40
     heard = [event for _, event in whole.read_events()]
     (told,) = [event.text for event in heard if isinstance(event, Message) and "cross-validation" in event.text]
-    assert told.startswith("topic: all 90 examples") and "5-fold" in told and "too small" in told
+    assert told.startswith("topic: all 60 examples") and "5-fold" in told and "too small" in told
     final = [event for event in heard if isinstance(event, Score) and event.how == "final"]
     # One a seed, over all folds.
     assert [(e.task, e.who, e.seed) for e in final] == [
@@ -105,8 +108,8 @@ def test_where_the_scores_come_from_is_kept_beside_the_report(whole: RunFolder) 
     for name, task in found.items():
         assert list(task["labels"]) == results[name]["labels"]
         assert task["confusion"]["teacher"] == task["confusion"]["student"] and task["worst"] == []
-    assert sum(label["support"] for label in found["topic"]["labels"].values()) == 90
-    assert sum(map(sum, found["topic"]["confusion"]["teacher"])) == 2 * 90  # seeds
+    assert sum(label["support"] for label in found["topic"]["labels"].values()) == 60
+    assert sum(map(sum, found["topic"]["confusion"]["teacher"])) == 2 * 60  # seeds
     assert RunFolder(whole.path / "none").read_details() == {}
 
 

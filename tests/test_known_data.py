@@ -102,3 +102,8 @@ def test_every_source_is_one_that_a_recipe_can_name() -> None:
         assert data.source.startswith("hub:")
         if data.kind != "corpus":
             assert all(part != "" for part in parse_source(data.source))
+
+
+def test_the_case_of_a_hub_name_does_not_matter() -> None:
+    known = known_set("cis-lmu/GlotCC-V1")
+    assert known is not None and known_set("cis-lmu/glotcc-v1") is known

@@ -72,7 +72,7 @@ def test_every_known_token_is_masked_once_and_alone() -> None:
     batches = masked_copies(windows(TEXTS, tokenizer, 12), tokenizer, 40)
     masked = sum(int((batch.input_ids == tokenizer.mask_token_id).sum()) for batch in batches)
     copies = sum(len(batch.input_ids) for batch in batches)
-    assert masked == copies == sum(len(batch.labels) for batch in batches) == 5 + 1 + 2 + len(WORDS) + 1
+    assert masked == copies == sum(len(batch.labels) for batch in batches) == 5 + 1 + 2 + len(WORDS)
     assert tokenizer.unk_token_id not in torch.cat([batch.labels for batch in batches])
 
 

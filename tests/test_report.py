@@ -165,6 +165,8 @@ def test_words_are_escaped_wherever_they_stand_and_only_once() -> None:
     assert text("<b>&\x1b") == "&lt;b&gt;&amp;" == text(text("<b>&\x1b"))
     assert element("a", "<i>", Markup("<u></u>"), href='"><b>') == '<a href="&quot;&gt;&lt;b&gt;">&lt;i&gt;<u></u></a>'
     assert joined(["<", "<"], "&") == "&lt;&amp;&lt;"
+    assert joined(["a\t", Markup("<b></b>"), " c  d ", " ", "e"]) == "a <b></b> c d  e"
+    assert text("") == text("\x00") == ""
     assert "<b>" not in table("<b>", ("<b>", "<b>"), [("<b>", "<b>")], css="<b>")
 
 

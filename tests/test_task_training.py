@@ -125,11 +125,6 @@ def test_a_toy_task_is_learnt(method: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_shuffled_labels_stay_at_chance(method: str) -> None:
-    assert 25 < run(shuffled_labels(tiny_tasks.toy_task()), method, epochs=3).scores["macro_f1"] < 70
-
-
-@pytest.mark.parametrize("method", METHODS)
 def test_seeds_reproduce_and_differ(method: str) -> None:
     data = shuffled_labels(tiny_tasks.toy_task())
     state = torch.random.get_rng_state()

@@ -20,7 +20,7 @@ def a_task(drop: float = 3.4, p: float = 0.0021, seeds: Any = (1.0, 5.8), **othe
     task["teacher"]["interval"], task["student"]["interval"] = [81.0, 86.0], [77.96, 83.04]
     between = [drop - 2, drop + 2]
     task["paired"] = {
-        "interval": between, "p": p, "distinguishable": p < 0.05, "examples": 1200, "seeds": seeds and list(seeds),
+        "interval": between, "p": p, "distinguishable": p < 0.05, "examples": 800, "seeds": seeds and list(seeds),
     }  # fmt: skip
     return {**task, "drop": drop, "folds": None, **others}
 
@@ -41,29 +41,29 @@ SEEN = f"{DROP} distinguishable from"
 @pytest.mark.parametrize(
     ("task", "kind", "words"),
     [
-        (a_task(), "beyond", f"{SEEN} noise (p = 0.002, 1,200 test examples, also over 3 seeds)."),
-        (a_task(p=0.31), "within", f"{DROP} not distinguishable from noise (p = 0.31, 1,200 test examples)."),
+        (a_task(), "beyond", f"{SEEN} noise (p = 0.002, 800 test examples, also over 3 seeds)."),
+        (a_task(p=0.31), "within", f"{DROP} not distinguishable from noise (p = 0.31, 800 test examples)."),
         (
             a_task(seeds=(-1.0, 7.8)),
             "seeds differ",
-            f"{SEEN} the noise of the 1,200 test examples (p = 0.002), but not from that of the seeds.",
+            f"{SEEN} the noise of the 800 test examples (p = 0.002), but not from that of the seeds.",
         ),
         (
             a_task(seeds=None),
             "one seed",
-            f"{SEEN} the noise of the 1,200 test examples (p = 0.002); of the noise in training, one seed tells "
+            f"{SEEN} the noise of the 800 test examples (p = 0.002); of the noise in training, one seed tells "
             "nothing.",
         ),
         (
             a_task(drop=-3.0, seeds=(-5.0, -1.0), p=0.0001),
             "beyond",
-            "This gain (95 % 1.0 to 5.0) is distinguishable from noise (p < 0.001, 1,200 test examples, "
+            "This gain (95 % 1.0 to 5.0) is distinguishable from noise (p < 0.001, 800 test examples, "
             "also over 3 seeds).",
         ),
         (
             a_task(drop=0.0, p=1.0),
             "within",
-            "This difference (95 % -2.0 to 2.0) is not distinguishable from noise (p = 1.00, 1,200 test examples).",
+            "This difference (95 % -2.0 to 2.0) is not distinguishable from noise (p = 1.00, 800 test examples).",
         ),
         (RESULTS["tasks"]["names"], None, ""),
     ],

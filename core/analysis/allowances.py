@@ -20,10 +20,9 @@ POINTS = 4
 LEAST_SET = 0.2
 """Of the full sets of examples: scores on fewer say nothing. Trainings too short for that are probed nevertheless, at
 their beginning and end."""
-_TOKEN_CHARACTERS = 4
-"""Of text, about; `probe_interval` counts exactly."""
 _BESIDE = 1.25
-"""Times what reading takes by tokens alone: attention where examples are longer than the corpus' texts, and the fit."""
+"""Times what reading takes by tokens alone: attention where examples are longer than the corpus' texts, words that a
+smaller vocabulary cuts into more tokens, and the fit."""
 
 
 def shortest_training(recipe: Recipe) -> int:
@@ -36,17 +35,16 @@ def shortest_training(recipe: Recipe) -> int:
     return max(1, steps) * recipe.schedule.batch_tokens
 
 
-def set_share(characters: float, shortest: float, asked: float) -> float:
+def set_share(tokens: float, shortest: float, asked: float) -> float:
     """Which share of the full sets of examples all probes of a run take: the same ones, so that scores compare.
 
     Args:
-        characters: of the full sets of all tasks together.
+        tokens: of the full sets of all tasks together.
         shortest: tokens of the shortest training that is probed.
-        asked: characters of text that a teacher is asked about, at least, where that is less than a training's.
+        asked: tokens of text that a teacher is asked about, at least, where that is less than a training's.
     """
-    curve = 3 * shortest / POINTS * _TOKEN_CHARACTERS
-    allowed = LIVE_SHARE / _BESIDE * min(curve, asked)
-    return min(1.0, max(LEAST_SET, allowed / max(characters, 1)))
+    allowed = LIVE_SHARE / _BESIDE * min(3 * shortest / POINTS, asked)
+    return min(1.0, max(LEAST_SET, allowed / max(tokens, 1)))
 
 
 def probe_interval(plan: TrainingSettings, probe: float, step: float) -> int:

@@ -281,8 +281,8 @@ class _Run:
         """The live scores, as `core.live` takes them."""
         length = min(_PROBE_LENGTH, self.profile.attended)
         tokens = length * sum(min(_PROBE_TEXTS, self._task_tokens(task) / length) for task in self.recipe.tasks)
-        asked = MASK_VARIANTS * self.text * (1 - self.recipe.corpus.validation_fraction)
-        tokens *= set_share(tokens * self.profile.token_bytes, shortest_training(self.recipe), asked)
+        asked = MASK_VARIANTS * (self.text / self.profile.token_bytes - self.held_out)
+        tokens *= set_share(tokens, shortest_training(self.recipe), asked)
         reading = Reading(tokens, tokens * length, 0, 0)
         probe = forward(self.family, taught.student, reading)
         step = training(self.family, taught.student, Reading(plan.batch_tokens, 0, 0, 0))

@@ -11,8 +11,8 @@ import resources
 
 SHADES = 5
 """Classes hit-1, miss-1 and so on, from a breath of colour to the darkest that text can be read on."""
-_DARKEST = 0.5
-"""How much of the colour the darkest has; the rest is the page's."""
+_LIGHTEST, _DARKEST = 15, 50
+"""Per cent of the colour in the first and the last of them; the rest is the page's."""
 
 
 @cache
@@ -35,7 +35,7 @@ def _variables(colours: Mapping[str, str]) -> str:
 def _shades() -> list[str]:
     rules = []
     for step in range(1, SHADES + 1):
-        share = round(100 * _DARKEST * step / SHADES)
+        share = round(_LIGHTEST + (_DARKEST - _LIGHTEST) * (step - 1) / (SHADES - 1))
         for kind, colour in (("hit", "head"), ("miss", "student")):
             mixed = f"color-mix(in srgb, var(--{colour}) {share}%, var(--page))"
             rules.append(f".{kind}-{step} {{ background: {mixed}; }}")
@@ -71,14 +71,17 @@ figcaption { font-weight: 600; padding: 0 4px 4px; }
 table { border-collapse: collapse; min-width: 50%; }
 caption { text-align: start; font-weight: 600; padding: 4px 0; }
 th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--rule); text-align: start; vertical-align: top; }
-th { font-weight: 400; }
+th { font-weight: 400; overflow-wrap: break-word; }
 thead th { color: var(--grey); font-weight: 600; vertical-align: bottom; }
+td[dir] { min-width: 7.5em; }
 td.number, th.number { text-align: end; }
 td.number { white-space: nowrap; }
-.texts td:first-child, .texts th:first-child { min-width: 24ch; max-width: 60ch; }
+.texts tbody th { min-width: 24ch; max-width: 60ch; overflow-wrap: anywhere; }
 .matrix { min-width: 0; font-size: 12px; }
+.matrix caption { white-space: nowrap; font-size: 13px; }
 .matrix th, .matrix td { padding: 4px 6px; }
-.matrix thead th { min-width: 3em; max-width: 7em; text-align: end; }
+.matrix thead th { min-width: 3em; max-width: 8em; text-align: end; }
+.matrix tbody th, .matrix thead td { white-space: nowrap; max-width: 16em; overflow: hidden; text-overflow: ellipsis; }
 svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--text); font: 12px system-ui, sans-serif; }
 svg text.small { fill: var(--grey); font-size: 11px; }
@@ -112,6 +115,9 @@ _PAPER = """
   .plots { display: block; }
   figure { max-width: 150mm; border: 0; padding: 0; }
   th, td { padding-inline-end: 8px; }
+  .matrix { font-size: 7pt; }
+  .matrix th, .matrix td { padding: 3px; }
+  .matrix thead th { min-width: 0; }
   main a[href^="http"]::after { content: " (" attr(href) ")"; }
   rect, circle, path, td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

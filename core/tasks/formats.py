@@ -22,11 +22,15 @@ def read_examples(path: Path) -> list[Placed[Example]]:
     Raises:
         InputError: the file can't be read or is not of its format; with the first bad line's number.
     """
-    return _READERS[path.suffix](str(path), _lines(path))
+    return _READERS[path.suffix](str(path), lines_of(path))
 
 
-def _lines(path: Path) -> list[str]:
-    """The file's lines; only line feeds part them, as other separators may stand in a text."""
+def lines_of(path: Path) -> list[str]:
+    """A file's lines; only line feeds part them, as other separators may stand in a text.
+
+    Raises:
+        InputError: the file can't be read, or is not UTF-8.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

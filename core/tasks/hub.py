@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
 from core.known_data import HUB, KnownSet, known_set, known_tasks
 from core.languages import check_language, macrolanguages
 from core.tasks.examples import SPLITS, Placed, SplitRead, TextExample, TokenExample
-from core.tasks.formats import read_columns
+from core.tasks.fetching import fetch
+from core.tasks.formats import lines_of, read_columns
 from core.tasks.kinds import KINDS
 from core.tasks.schemes import to_iob2
 
-_COLUMNS = {
+_COLUMNS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "text": (("text", "sentence"), ("label", "category")),
     "ner": (("tokens",), ("ner_tags", "tags")),
     "pos": (("tokens",), ("upos", "tags")),
 }
 """Names under which data sets hold the input and its labels; the first that is there counts."""
 _OTHER_NAMES = {"validation": ("validation", "valid", "dev")}
-_LINES = "text"
-"""What `datasets` calls plain text, a line a row."""
-_BUILDERS = {"parquet": "parquet", "txt": _LINES}
-"""How `datasets` reads a plain file, by how its name ends."""
 _NO_WORD = ("_", None)
 """In place of a part of speech: the row is of a multiword token, whose words follow it."""
 _FILES_HINT = "Choose another data set, or save its splits as files and give their folder."
@@ -143,18 +141,19 @@ def _download(source: str, name: str, configuration: str | None, known: KnownSet
     import datasets
 
     try:
-        builder = _builder(known)
-        if known is None or builder is None:
+        if known is None or not known.files:
             return datasets.load_dataset(name, configuration)  # type: ignore[no-any-return]
-        files = {split: address.format(configuration) for split, address in known.files.items()}
-        return datasets.load_dataset(builder, data_files=files)  # type: ignore[no-any-return]
+        files = fetch({split: address.format(configuration) for split, address in known.files.items()})
+        return {split: _PLAIN[path.suffix](path) for split, path in files.items()}
     except datasets.exceptions.DatasetNotFoundError as error:
         raise InputError(
             f"The hub has no data set {name!r} (or it isn't open to you).", hint="Check the name on huggingface.co."
         ) from error
+    except InputError:
+        raise
     except ConnectionError as error:
         raise InputError(
-            f"The data set {name!r} is not on this machine and the hub can't be reached.",
+            f"The data set {name!r} is not on this machine and its server can't be reached.",
             hint="Connect to the internet once, or save its splits as files and give their folder.",
         ) from error
     except Exception as error:  # whatever a stranger's data set makes the library raise
@@ -179,18 +178,24 @@ def _nearest(wanted: str, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: (not name.startswith(wanted), name[:2] != wanted[:2], name))[:5]
 
 
-def _read_split(kind: str, name: str, rows: Any, known: KnownSet | None) -> SplitRead:
-    """A split's examples from its rows."""
-    placed = read_columns(name, list(rows["text"])) if _builder(known) == _LINES else _examples(kind, name, rows, known)
+def _rows(path: Path) -> Any:
+    import datasets
+    from pyarrow import parquet
+
+    return datasets.Dataset(parquet.read_table(path))
+
+
+_PLAIN: Mapping[str, Callable[[Path], Any]] = {".txt": lines_of, ".parquet": _rows}
+"""Readers of plain files: lines in CoNLL's form, or rows with columns."""
+
+
+def _read_split(kind: str, name: str, content: Any, known: KnownSet | None) -> SplitRead:
+    """A split's examples from its rows or lines."""
+    placed = read_columns(name, content) if isinstance(content, list) else _examples(kind, name, content, known)
     if kind != "ner":
         return SplitRead(name, placed)
     # Whoever reads a stranger's data can't correct them: what the scheme doesn't allow is told, not refused.
     return SplitRead(name, *to_iob2(name, placed, mend=True))
-
-
-def _builder(known: KnownSet | None) -> str | None:
-    """What of `datasets` reads a set's plain files; None where they are as `datasets` expects a repository to be."""
-    return _BUILDERS[known.files["train"].rpartition(".")[2]] if known is not None and known.files else None
 
 
 def _examples(kind: str, name: str, rows: Any, known: KnownSet | None) -> list[Placed[Any]]:

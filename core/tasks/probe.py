@@ -112,14 +112,10 @@ def ridge_scores(features: Tensor, targets: Tensor, others: Tensor) -> Tensor:
     return (others - mean) @ coefficients + base
 
 
-def characters(data: TaskData, seed: int) -> int:
-    """Of the full set of a task's examples, about, what is cut off of long texts left out."""
-    most = 4 * MAX_LENGTH
+def read_texts(data: TaskData, seed: int) -> list[str]:
+    """What a probe of the full set reads, as running text."""
     chosen = (example for part in _examples(data, seed, 1.0) for example in part)
-    return sum(
-        min(most, len(example.text)) if isinstance(example, TextExample) else len(" ".join(example.tokens))
-        for example in chosen
-    )
+    return [example.text if isinstance(example, TextExample) else " ".join(example.tokens) for example in chosen]
 
 
 def _examples(data: TaskData, seed: int, share: float) -> tuple[list[Example], list[Example]]:

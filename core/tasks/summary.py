@@ -53,8 +53,7 @@ def compared(questions: Questions, teacher: Answers, student: Answers, seed: int
         seed: of the resamples: the same for both sides.
     """
     theirs, ours = summarise(questions, teacher, seed), summarise(questions, student, seed)
-    sides = (_counts(questions, answers) for answers in (teacher, student))
-    test = paired(*sides, summed_score(questions.kind), seed)
+    test = paired(_counts(questions, teacher), _counts(questions, student), summed_score(questions.kind), seed)
     over = over_seeds(theirs["runs"], ours["runs"])
     return {
         "kind": questions.kind,

@@ -8,8 +8,8 @@ from typing import Any
 from core.export.report.markup import NOTHING, Markup, element, joined, paragraph, user
 from core.export.style import SHADES
 
-_MOST_LABELS = 24
-"""A larger matrix fits no page."""
+_MOST_LABELS = 18
+"""A larger matrix fits no sheet of paper."""
 _PAIRS = 3
 
 Counts = Sequence[Sequence[float]]
@@ -46,7 +46,7 @@ def _pairs(labels: Sequence[str], counts: Counts) -> Markup:
 def _matrix(labels: Sequence[str], counts: Counts) -> Markup:
     if len(labels) > _MOST_LABELS:
         return paragraph(f"The matrix of all {len(labels)} labels is in the evaluation's tasks.json.", css="grey")
-    caption = "What the student gives (columns) for what is right (rows), counted over all seeds"
+    caption = "Confusions of the student, over all seeds"
     corner = element("td", "Right \\ given", css="grey")
     columns = (element("th", element("span", label), scope="col", dir="auto") for label in labels)
     rows = []

@@ -34,14 +34,13 @@ def _labels(labels: Mapping[str, Mapping[str, Any]]) -> Markup:
     if not labels:
         return NOTHING
     drops = {label: scores["teacher"]["f1"] - scores["student"]["f1"] for label, scores in labels.items()}
-    rows = [
-        (user(label), f"{labels[label]['support']:,}", number(labels[label]["teacher"]["f1"]),
-         number(labels[label]["student"]["precision"]), number(labels[label]["student"]["recall"]),
-         number(labels[label]["student"]["f1"]), number(drops[label]))
-        for label in sorted(drops, key=lambda label: -drops[label])
-    ]  # fmt: skip
-    head = ("Label", "Test examples", "Teacher F1", "Student precision", "Recall", "F1", "Drop of F1")
-    return table("By label, the largest drop first (mean over seeds, 0-100)", head, rows)
+    rows = []
+    for label in sorted(drops, key=lambda label: -drops[label]):
+        support, teacher, student = (labels[label][key] for key in ("support", "teacher", "student"))
+        scores = teacher["f1"], student["f1"], drops[label], student["precision"], student["recall"]
+        rows.append((user(label), f"{support:,}", *map(number, scores)))
+    head = ("Label", "Support", "Teacher F1", "Student F1", "Drop", "Student precision", "Student recall")
+    return table("By label, the largest drop first (0-100, mean over seeds)", head, rows)
 
 
 def _worst(details: Mapping[str, Any]) -> Markup:

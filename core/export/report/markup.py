@@ -21,8 +21,12 @@ NOTHING = Markup()
 
 
 def text(words: object) -> Markup:
-    """Words as HTML that shows them."""
-    return words if isinstance(words, Markup) else Markup(escape(clean(words)))
+    """Words as HTML that shows them; a space at either end stays, as more may follow on the same line."""
+    if isinstance(words, Markup):
+        return words
+    given = str(words)
+    before, after = (" " if end.isspace() else "" for end in (given[:1], given[1:][-1:]))
+    return Markup(before + escape(clean(given)) + after)
 
 
 def element(tag: str, *content: object, **attributes: str) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any
 from core.export.measures import language_note, language_rows, speed_note
 from core.export.report.markup import NOTHING, Markup, joined, paragraph, table
 from core.export.report.run import Run
-from core.wording import between, megabytes, memory, milliseconds, number
+from core.wording import MISSING, megabytes, memory, milliseconds, number
 
 _SIDES = ("teacher", "student")
 _HEAD = ("", "Teacher", "Student")
@@ -60,6 +60,5 @@ def _speed(inference: Mapping[str, Any]) -> Markup:
 
 
 def _time(taken: Mapping[str, Any]) -> str:
-    ends = [taken.get("low"), taken.get("high")]
-    around = "" if None in ends else f" ({between(ends)})"
-    return milliseconds(taken.get("milliseconds")) + around
+    low, middle, high = (milliseconds(taken.get(key)) for key in ("low", "milliseconds", "high"))
+    return middle if MISSING in (low, high) else f"{middle} ({low.removesuffix(' ms')} to {high})"

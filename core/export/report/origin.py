@@ -35,7 +35,10 @@ def origin(run: Run) -> Markup:
         _teacher(run),
         ("Student", user(recipe.name), _sizes(run), "see below"),
         *(("Text", _data(source), "", _licence(source)) for source in recipe.corpus.sources),
-        *((_task_name(task), _data(task.source), _examples(run, task), _licence(task.source)) for task in recipe.tasks),
+        *(
+            (joined(("Task ", user(task.name))), _data(task.source), _examples(run, task), _licence(task.source))
+            for task in recipe.tasks
+        ),
     ]
     terms = (
         "The licence of the student is that of its teacher and of the texts that it learnt from; whoever publishes it "
@@ -109,18 +112,14 @@ def _licence(source: str) -> str:
     return "not stated on its page" if known.licence == "unknown" else known.licence
 
 
-def _task_name(task: Task) -> Markup:
-    kind = task_kind(task.kind)
-    return user(task.name) if task.name == kind else joined((user(task.name), f" ({kind})"))
-
-
 def _examples(run: Run, task: Task) -> str:
-    """How many there are of each split, as far as it is known."""
-    counts = (run.origin.get("tasks") or {}).get(task.name)
-    if counts:
-        return ", ".join(f"{count:,} {split}" for split, count in counts.items())
-    paired = run.tasks.get(task.name, {}).get("paired") or {}
-    return f"{paired['examples']:,} test" if paired.get("examples") else ""
+    """The kind of task, and how many examples there are of each split, as far as it is known."""
+    counts = (run.origin.get("tasks") or {}).get(task.name) or {}
+    if not counts:
+        tested = (run.tasks.get(task.name, {}).get("paired") or {}).get("examples")
+        counts = {"test": tested} if tested else {}
+    known = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    return "; ".join(filter(None, (task_kind(task.kind), known)))
 
 
 def _texts(run: Run) -> Markup:
@@ -147,7 +146,7 @@ def _read_by_teacher(run: Run) -> Markup:
         return NOTHING
     volume = pretraining_volume(name, code)
     if volume is None:
-        return paragraph(f"Of the teacher's pretraining, {volume_words(None, run.language)}.")
+        return paragraph(f"How much {run.language} the teacher saw in pretraining isn't known.")
     as_other = f" Listed as “{volume.code}”." if volume.code != code else ""
     seen = f"The teacher {volume_words(volume, run.language)}."
     return paragraph(seen, as_other, f" Source: {volume.source}. {PAPER_SAYS}")

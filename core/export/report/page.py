@@ -123,7 +123,7 @@ def _facts(run: Run) -> Markup:
         facts.append((number(sum(drops) / len(drops)), f"points lost on average over {_tasks(len(drops))}"))
     told = [task["paired"]["distinguishable"] for task in run.tasks.values() if is_paired(task)]
     if told:
-        facts.append((f"{sum(map(bool, told))} of {len(told)}", "drops beyond the noise of the test examples"))
+        facts.append((f"{sum(map(bool, told))} of {len(told)}", "differences beyond the noise of the test"))
     tiles = bullets((joined((element("strong", value), words)) for value, words in facts), css="facts")
     return joined((tiles, leak_notes(run)))
 
