@@ -33,7 +33,7 @@ from gui.settings import SettingsFile
 from gui.theme import DARK, LIGHT, theme
 
 SAMPLE = Path(resources.__file__).parent / "sample"
-PAGES = ("start", "setup", "run", "results")
+PAGES = ("start", "setup", "run", "results", "library")
 
 
 @pytest.fixture

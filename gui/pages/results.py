@@ -62,7 +62,7 @@ class ResultsPage(QWidget):
     @property
     def exporting(self) -> bool:
         """Whether an export is going on."""
-        return self._export.exporting
+        return self._export.making
 
     def end(self) -> None:
         """End what is going on here: the window closes."""
