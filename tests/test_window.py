@@ -55,7 +55,7 @@ from gui.window import MainWindow
 from gui.controller import RunController
 window = MainWindow(SettingsFile(pathlib.Path(sys.argv[1]) / "s.json"), RunController(runs=pathlib.Path(sys.argv[1])))
 window.show()
-for name in ("start", "setup", "run", "results"):
+for name in ("start", "setup", "run", "results", "library"):
     window.show_page(name)
 window.open_recipe(pathlib.Path(sys.argv[2]))
 window.close()

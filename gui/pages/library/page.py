@@ -145,17 +145,19 @@ class LibraryPage(QWidget):
         row = QHBoxLayout()
         row.setSpacing(SPACE.xs)
         self._group = QButtonGroup(self)
-        for view, name, title, tooltip in (
-            (self._numbers, "numbers", self.tr("Side by side"), self.tr("What was set differently, and what came.")),
-            (self._curves, "curves", self.tr("Curves"), self.tr("Validation loss over the text learnt from.")),
-            (self._fronts, "fronts", self.tr("Size and score"), self.tr("Which models no other one beats at both.")),
-            (
-                self._laws,
-                "laws",
-                self.tr("Drop and text read"),
-                self.tr("What the teacher had read, and what is lost."),
-            ),
-        ):
+        tips = (
+            self.tr("What was set differently, and what came of it."),
+            self.tr("Validation loss over the text that each learnt from."),
+            self.tr("Which models no other one beats at both."),
+            self.tr("How much text of the language the teachers had read, and what was lost."),
+        )
+        views = (
+            (self._numbers, "numbers", self.tr("Side by side")),
+            (self._curves, "curves", self.tr("Curves")),
+            (self._fronts, "fronts", self.tr("Size and score")),
+            (self._laws, "laws", self.tr("Drop and text read")),
+        )
+        for (view, name, title), tooltip in zip(views, tips, strict=True):
             button = QToolButton(side)
             button.setObjectName(f"button-view-{name}")
             button.setText(title)

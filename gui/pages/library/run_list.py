@@ -170,7 +170,7 @@ def _state(checked: bool) -> Qt.CheckState:
 
 
 def _language(run: RecentRun) -> str:
-    """ "Swahili" for "Swahili (individual language)"."""
+    """Its name in short: "Swahili" for "Swahili (individual language)"."""
     return run.language.partition(" (")[0]
 
 

@@ -18,7 +18,7 @@ from gui.icons import icon
 from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import plain_label
-from gui.text import count, kind_name
+from gui.text import count, kind_name, leaks
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.elided import ElidedLabel
@@ -137,16 +137,14 @@ class TaskRow(QFrame):
         self.leaks.setVisible(bool(self.leaks.text()))
 
     def _leak_words(self, found: dict[str, Any]) -> str:
-        """What to say of test examples that a model sees before its test, and what to do; empty where there are none."""
-        leaks = found.get("leaks") or {}
-        places = (("test_in_train", self.tr("{} in train")), ("test_in_validation", self.tr("{} in validation")))
-        seen = ", ".join(words.format(count(leaks[key])) for key, words in places if leaks.get(key))
+        """What to say of test examples that are seen before the test, and what to do; empty where there are none."""
+        seen = leaks(found.get("leaks"))
         if not seen:
             return ""
-        return self.tr(
-            "Test examples that stand elsewhere too: {where} (of {all}), such as “{example}”. What was seen before "
-            "flatters a score: take them out there, or out of the test split."
-        ).format(where=seen, all=count(found["splits"]["test"]), example=clean(leaks["examples"][0]))
+        advice = self.tr(
+            "For example “{}”. What was seen before flatters a score: take them out there, or out of the test split."
+        )
+        return f"{seen} {advice.format(clean(found['leaks']['examples'][0]))}"
 
     def _show_options(self, shown: bool) -> None:
         if self._form is None:

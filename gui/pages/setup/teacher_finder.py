@@ -87,7 +87,7 @@ class TeacherFinder(QWidget):
         columns = (
             (self.tr("Teacher"), self.tr("Those first that suit these texts.")),
             (self.tr("Parameters"), self.tr("How large it is.")),
-            (self.tr("Pieces a word"), self.tr("Tokens a word: the fewer, the better its vocabulary suits the language.")),
+            (self.tr("Pieces a word"), self.tr("Tokens a word: the fewer, the better its vocabulary suits the texts.")),
             (self.tr("Unknown pieces"), self.tr("Share of the tokens that its vocabulary can't spell.")),
             (self.tr("Hidden words guessed"), self.tr("Masked accuracy: each guesses its own tokens.")),
             (self.tr("Text it has read"), self.tr("How much of the language was in its pretraining.")),
@@ -158,8 +158,8 @@ class TeacherFinder(QWidget):
 
     def _show_found(self, found: Mapping[str, Any]) -> None:
         words = self.tr(
-            "Measured on {texts} of your texts ({words} words). First come those that can spell them; among these, those "
-            "that need the fewest pieces. How many words they guess doesn't sort them, as short pieces are easier."
+            "Measured on {texts} of your texts ({words} words). First come those that can spell them; among these, "
+            "those that need the fewest pieces. How many words they guess doesn't sort them: short pieces are easier."
         ).format(texts=count(found["texts"]), words=count(found["words"]))
         without = [
             self.tr("{teacher} guesses nothing: {why}").format(teacher=_title(one), why=one["without_accuracy"])

@@ -67,6 +67,6 @@ def note(volume: Volume | None, language: str, code: str, teacher: str) -> str:
 def _paper_says() -> str:
     return translate(
         "Volumes",
-        "The paper (arXiv 2505.16956) reports, for mBERT and XLM-R in Maltese, Slovak and Swahili, that the drop shrinks "
-        "with the volume of the language's text in the teacher's pretraining, as a power law.",
+        "The paper (arXiv 2505.16956) reports, for mBERT and XLM-R in Maltese, Slovak and Swahili, that the drop "
+        "shrinks with the volume of the language's text in the teacher's pretraining, as a power law.",
     )
