@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import Fault, InputError
+from core.run import RunFolder
 from gui import text
 from gui.closing import end_export, what_of_the_run
 from gui.controller import RunController, RunState
@@ -234,7 +235,7 @@ class MainWindow(QMainWindow):
             if name in self._pages:
                 self._pages[name].others = self._settings.value.runs  # type: ignore[attr-defined]
         self.controller.attach(folder)
-        finished = any(run.folder == folder and run.phase == "finished" for run in self._look())
+        finished = RunFolder(folder).read_status().get("state") == "finished"
         self.show_page("results" if finished else "run")
 
     def _compress(self, recipe: str, base: Path) -> None:

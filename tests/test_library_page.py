@@ -149,7 +149,7 @@ def test_results_that_are_not_whole_are_told_of(
     compared()
     assert "not whole" in page._problem.accessibleName() and not page._side.isVisible()
     page._list.check_all()
-    page._asking.timeout.emit()
+    page._ask()
     assert page._problem.isHidden()
 
 
