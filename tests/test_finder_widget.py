@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 from test_results_page import FakeJob
 
@@ -14,6 +15,7 @@ from core.errors import Fault
 from core.teacher_finder import TeacherElsewhere
 from gui.draft import Draft
 from gui.pages.setup.teacher_finder import TeacherFinder
+from gui.text import count
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
 XLM_R = "FacebookAI/xlm-roberta-base"
@@ -76,16 +78,14 @@ def draft(qapp: object) -> Draft:
 
 
 @pytest.fixture
-def finder(draft: Draft, qtbot: QtBot) -> TeacherFinder:
-    from PySide6.QtWidgets import QWidget
-
+def finder(draft: Draft, qtbot: QtBot) -> Iterator[TeacherFinder]:
     holder = QWidget()
     qtbot.addWidget(holder)
     made = TeacherFinder(draft, holder)
     made.resize(1100, 400)
     holder.show()
     draft.changed.connect(made.refresh)
-    return made
+    yield made
 
 
 def ready(draft: Draft) -> None:
@@ -131,7 +131,7 @@ def test_what_was_measured_is_told_and_what_was_not(finder: TeacherFinder, draft
         ["XLM-R base", "278 M", "–", "–", "–", "23.2 GiB"],
     ]
     words = finder.note.text()
-    assert "300 of your texts (6,123 words)" in words and "doesn't sort them" in words
+    assert f"300 of your texts ({count(6123)} words)" in words and "doesn't sort them" in words
     assert "models/<b>mine guesses nothing: its folder holds no weights" in words
     assert "aren't on this machine" in words and "Left out: /models/broken has no config.json." in words
     assert "<b>" not in finder.table.topLevelItem(1).toolTip(0)  # it would be read as rich text

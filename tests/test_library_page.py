@@ -202,7 +202,7 @@ def test_every_control_can_be_heard_reached_and_hit(
     for name in ("numbers", "curves", "fronts", "laws"):
         _turn_to(page, name)
         for button in page.findChildren(QAbstractButton):
-            if button.isVisible() and button.objectName() != "qt_toolbar_ext_button" and button.width() > 0:
+            if button.isVisible() and not button.objectName().startswith("qt_"):  # Qt's own inside of its widgets
                 assert button.accessibleName() and button.toolTip(), button.objectName()
                 assert button.height() >= 28, f"{button.accessibleName()} is {button.height()} high"
-    assert page.minimumSizeHint().width() <= 1000
+    assert page.minimumSizeHint().width() <= 924  # of the smallest window

@@ -85,7 +85,11 @@ class LibraryPage(QWidget):
         page.setSpacing(SPACE.s)
         title = QLabel(self.tr("Library"), self)
         set_role(title, "title")
-        page.addWidget(title)
+        head = QHBoxLayout()
+        head.addWidget(title, 1)
+        self._actions = self._make_actions()
+        head.addWidget(self._actions)
+        page.addLayout(head)
         self._says = QLabel(self)
         self._says.setWordWrap(True)
         set_role(self._says, "note")
@@ -134,14 +138,14 @@ class LibraryPage(QWidget):
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE.s)
-        column.addLayout(self._make_bar(side))
+        column.addLayout(self._make_choice(side))
         column.addWidget(self._views, 1)
         for plots in (self._curves, self._fronts, self._laws):
             plots.enlarged.connect(self._on_enlarged)
         return side
 
-    def _make_bar(self, side: QWidget) -> QHBoxLayout:
-        """Which view is seen, and what can be done with what is shown."""
+    def _make_choice(self, side: QWidget) -> QHBoxLayout:
+        """Which view is seen."""
         row = QHBoxLayout()
         row.setSpacing(SPACE.xs)
         self._group = QButtonGroup(self)
@@ -170,21 +174,29 @@ class LibraryPage(QWidget):
         self._group.button(0).setChecked(True)
         self._group.idClicked.connect(self._show_view)
         row.addStretch()
-        self._copied = QLabel(side)
+        return row
+
+    def _make_actions(self) -> QWidget:
+        """What can be done with what is shown."""
+        actions = QWidget(self)
+        row = QHBoxLayout(actions)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE.s)
+        self._copied = QLabel(actions)
         set_role(self._copied, "good")
         row.addWidget(self._copied)
-        copy = QPushButton(self.tr("Copy the table"), side)
+        copy = QPushButton(self.tr("Copy the table"), actions)
         copy.setObjectName("button-copy-table")
         copy.setToolTip(self.tr("Copies the numbers, ready for a spreadsheet."))
         copy.clicked.connect(self._copy)
-        save = QPushButton(icon("export"), self.tr("Save as a page…"), side)
+        save = QPushButton(icon("export"), self.tr("Save as a page…"), actions)
         save.setObjectName("button-save-page")
         save.setToolTip(self.tr("Writes all of this, plots too, as one page for a browser."))
         save.clicked.connect(self._save)
         for button in (copy, save):
             button.setAccessibleName(button.text())
             row.addWidget(button)
-        return row
+        return actions
 
     # -- what is asked of it -------------------------------------------------------------------------------------
 
@@ -235,7 +247,8 @@ class LibraryPage(QWidget):
         self._way_on.setAccessibleName(way_on[0])
         self._way_on.setToolTip(way_on[1])
         self._way_on.setVisible(not checked)
-        self._side.setVisible(checked and self._comparison is not None)
+        for part in (self._side, self._actions):
+            part.setVisible(checked and self._comparison is not None)
 
     def _on_checked(self) -> None:
         self._copied.clear()
