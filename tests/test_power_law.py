@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis.power_law import fit_power_law, student_t
+from core.analysis.power_law import fit_power_law
+from core.analysis.student_t import student_t
 
 VOLUMES = [0.1, 0.4, 1.6, 10.0, 23.2, 85.0]
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, variance
+from statistics import fmean, variance
 
 import numpy as np
 
 from core.analysis.bootstrap import LEVEL, Floats, Score, accelerated, batches, weighted_sums
+from core.analysis.student_t import student_t
 
 PERMUTATIONS = 9999
 """So that the least p-value is 0.0001."""
 _ALIKE = 1e-9
 """Numbers that are closer than this differ by rounding only."""
-_T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""97.5 % of Student's t lie below, with 1, 2, … degrees of freedom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +89,5 @@ def over_seeds(first: Sequence[float], second: Sequence[float]) -> tuple[float, 
     if not error:
         return middle, middle
     freedom = int(error**2 / sum(part**2 / degrees for part, degrees in parts) + _ALIKE)
-    reach = _t_quantile(freedom) * math.sqrt(error)
+    reach = student_t(freedom) * math.sqrt(error)
     return middle - reach, middle + reach
-
-
-def _t_quantile(freedom: int) -> float:
-    if freedom <= len(_T_QUANTILES):
-        return _T_QUANTILES[freedom - 1]
-    # The first terms of its expansion around the normal one (Abramowitz and Stegun 1964, 26.7.5).
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
