@@ -20,8 +20,8 @@ from core.export.comparison_text import (
     settings_rows,
 )
 from core.export.document import document
+from core.export.markup import NOTHING, Markup, bullets, element, figure, joined, paragraph, table, user
 from core.export.measures import Row
-from core.export.report.markup import NOTHING, Markup, bullets, element, figure, joined, paragraph, table, user
 from core.sealing import write_atomic
 from core.wording import clean, number, parameters
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.export.report.markup import Markup, table
+from core.export.markup import Markup, table
 from core.export.report.run import Run
 from core.recipe import settings
 
