@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from finished_run import RESULTS, finished_run
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QLocale, QObject, Qt, Signal
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from test_measures import measured
@@ -41,6 +41,15 @@ class FakeJob(QObject):
 
     def end(self) -> None:
         self.ended = True
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Digits are grouped, wherever the tests run."""
+    before = QLocale()
+    QLocale.setDefault(QLocale(QLocale.Language.English))
+    yield
+    QLocale.setDefault(before)
 
 
 @pytest.fixture
@@ -91,7 +100,7 @@ def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str
     show(json.dumps(RESULTS))
     assert page._content.isVisible() and "87.2 %" in page._sentence.text()
     assert "80.2 ± 0.6 (3 seeds)" in page._scores.as_text()
-    assert _buttons(page) == ["Export…", "Open the report", "Open the folder"]
+    assert _buttons(page) == ["Where it fails", "Export…", "Open the report", "Open the folder"]
 
 
 def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:
@@ -105,7 +114,7 @@ def test_speed_memory_and_surprise_are_told_of_both_models(page: ResultsPage, sh
     assert page._speed.accessibleName() == page._speed_heading.text() == "Speed and memory here"
     assert "One text\t12.3 ms\t2.00 ms" in page._speed.as_text()
     assert "32 texts at once\t1,204 ms\t–" in page._speed.as_text()
-    assert "Working memory\t1.2 GB\t480 MB" in page._speed.as_text()
+    assert "Working memory\t1.3 GB\t480 MB" in page._speed.as_text()
     assert "2 threads" in page._speed.toolTip() and "17 tokens" in page._speed.toolTip()
     assert "111.1\t222.2\t+111.1" in page._scores.as_text()
 
