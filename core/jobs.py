@@ -211,11 +211,20 @@ def _teacher(given: Arguments, ctx: Context) -> dict[str, Any]:
 
 
 def _teachers(given: Arguments, ctx: Context) -> dict[str, Any]:
-    """From sources, base, language (and models): how teachers cut and predict a sample of the text, sorted."""
-    from core.teacher_finder import find_teachers
+    """From sources, base, language (and models): how teachers cut and predict a sample of the text, sorted.
 
-    models = given.texts("models", [])
-    return find_teachers(given.texts("sources"), given.path("base"), given.text("language"), models, ctx).to_json()
+    The models were found, not named by somebody: those that can't be read stand in `left_out`, with the reason.
+    `elsewhere` are known teachers that aren't on this machine, with what is known of them all the same.
+    """
+    from core.teacher_finder import find_teachers, known_elsewhere
+
+    base, language, left_out = given.path("base"), given.text("language"), list[Fault]()
+    found = find_teachers(given.texts("sources"), base, language, given.texts("models", []), ctx, left_out)
+    return {
+        **found.to_json(),
+        "left_out": [fault.problem for fault in left_out],
+        "elsewhere": [teacher.to_json() for teacher in known_elsewhere(language)],
+    }
 
 
 def _vocabulary(given: Arguments, ctx: Context) -> dict[str, Any]:
@@ -260,6 +269,17 @@ def _export(given: Arguments, ctx: Context) -> dict[str, Any]:
     return {"folder": str(out.absolute())}
 
 
+def _comparison(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From runs, out: the page that now sets these runs side by side."""
+    from core.analysis.compare import compare
+    from core.export.comparison_page import write_comparison
+    from core.run import RunFolder
+
+    out = given.path("out")
+    write_comparison(compare([RunFolder(Path(run)) for run in given.texts("runs")]), out)
+    return {"page": str(out.absolute())}
+
+
 JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
     "corpus": _corpus,
     "task": _task,
@@ -269,6 +289,7 @@ JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
     "measure": _measure,
     "check": _check,
     "export": _export,
+    "comparison": _comparison,
 }
 _KEYS = {"corpus": "corpus.sources", "task": "tasks", "teacher": "teacher.model"}
 """What a job's faults are about where they don't say it themselves."""

@@ -19,7 +19,7 @@ from core.pretraining import Volume, pretraining_volume, volume_words
 from core.recipe import LEAST_LETTERS
 from core.seeds import derive
 from core.sources import check_model_folder, downloaded, local_folder
-from core.teachers import known_teachers, on_this_machine
+from core.teachers import known_teachers, on_this_machine, own_parameters
 from core.wording import last_name
 
 if TYPE_CHECKING:
@@ -105,6 +105,47 @@ class TeachersFound:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherElsewhere:
+    """A known teacher that isn't on this machine: nothing of it can be measured here."""
+
+    model: str
+    """As a recipe would name it."""
+    parameters: int
+    volume: Volume | None
+    """What it had read of the language; None: not known."""
+    volume_words: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As the job tells it."""
+        return {**asdict(self), "name": last_name(self.model)}
+
+
+def known_elsewhere(language: str) -> list[TeacherElsewhere]:
+    """The known teachers that this machine's hub cache doesn't hold, the smallest first.
+
+    Args:
+        language: ISO 639-3.
+
+    Raises:
+        InputError: no such language.
+    """
+    name = check_language(language)
+    found = []
+    for teacher in known_teachers():
+        if not any(map(on_this_machine, teacher.names)):
+            model, volume = teacher.names[0], pretraining_volume(teacher.names[0], language)
+            found.append(
+                TeacherElsewhere(
+                    model=model,
+                    parameters=own_parameters(teacher.config),
+                    volume=volume,
+                    volume_words=volume_words(volume, name),
+                )
+            )
+    return sorted(found, key=lambda one: one.parameters)
+
+
 def available_teachers() -> list[str]:
     """Known teachers whose weights are in this machine's hub cache, and the sample."""
     cached = (next(filter(on_this_machine, teacher.names), None) for teacher in known_teachers())
@@ -112,7 +153,12 @@ def available_teachers() -> list[str]:
 
 
 def find_teachers(
-    sources: Sequence[str], base: Path, language: str, models: Sequence[str], ctx: Context
+    sources: Sequence[str],
+    base: Path,
+    language: str,
+    models: Sequence[str],
+    ctx: Context,
+    left_out: list[Fault] | None = None,
 ) -> TeachersFound:
     """Try teachers on a sample of a text.
 
@@ -122,12 +168,14 @@ def find_teachers(
         language: its language, ISO 639-3.
         models: folders, hub models that this machine has, or "sample"; none: `available_teachers`.
         ctx: told of progress, asked whether to go on.
+        left_out: what is wrong with teachers that can't be read joins it, as long as there is one that can; None: each
+            of them must be readable.
 
     Raises:
         InputError: no such language, text or teacher, or one that can't be read; all faults of teachers at once.
     """
     name = check_language(language)
-    candidates = _candidates(models or available_teachers(), base)
+    candidates = _candidates(models or available_teachers(), base, left_out)
     steps = 1 + 2 * len(candidates)
     texts = sample_texts(sources, base, ctx)
     found = []
@@ -220,20 +268,21 @@ class _Candidate:
     tokenizer: PreTrainedTokenizerBase
 
 
-def _candidates(models: Sequence[str], base: Path) -> list[_Candidate]:
+def _candidates(models: Sequence[str], base: Path, left_out: list[Fault] | None) -> list[_Candidate]:
     """Every teacher with its tokenizer, each once."""
     faults: list[Fault] = []
     found = []
     for model in dict.fromkeys(models):
         with gathering(faults):
             found.append(_candidate(model, base))
-    if faults:
+    if faults and (left_out is None or not found):
         raise InputError.of(faults)
+    if left_out is not None:
+        left_out += faults
     return found
 
 
 def _candidate(model: str, base: Path) -> _Candidate:
-    from core.families import family_of
     from core.trim import tokenizer_without_torch
 
     folder = local_folder(model, base) or downloaded(model)
@@ -243,9 +292,7 @@ def _candidate(model: str, base: Path) -> _Candidate:
             hint="Give a folder, or download it first; a run with it as its teacher does so.",
         )
     config = check_model_folder(folder, weights=False)
-    family = family_of(config)
-    parameters = sum(family.parameters(family.sizes(config)).values())
-    return _Candidate(model, folder, parameters, tokenizer_without_torch(folder, config))
+    return _Candidate(model, folder, own_parameters(config), tokenizer_without_torch(folder, config))
 
 
 def _cuts(candidate: _Candidate, texts: Sequence[str], ctx: Context) -> WordCuts:

@@ -66,6 +66,16 @@ def _sizes(config: dict[str, Any]) -> Sizes:
     return family_of(config).sizes(config)
 
 
+def own_parameters(config: dict[str, Any]) -> int:
+    """How many parameters a model of this config.json has, its MLM head included and each shared tensor once.
+
+    Raises:
+        InputError: an architecture that isn't known.
+    """
+    family = family_of(config)
+    return sum(family.parameters(family.sizes(config)).values())
+
+
 def teacher_config(source: str, base: Path) -> dict[str, Any]:
     """The config.json of a teacher: a local folder's, a known hub model's, else the hub's (that file alone).
 

@@ -1,9 +1,10 @@
 """Takes the pictures of the window that README and docs show: runs the application for real and photographs it.
 
-    python -m docs.take_screenshots [--tiny] [--out FOLDER] [--recipe FILE]
+    python -m docs.take_screenshots [--tiny] [--out FOLDER] [--recipe FILE] [--runs RUN…]
 
 Needs a screen, real or virtual (`xvfb-run -s "-screen 0 1920x1080x24"`). Without a recipe it runs the built-in
-sample. Every page is taken at 1280 × 720 and 1920 × 1080, light and dark; the moments of a run as they come.
+sample. Every page is taken at 1280 × 720 and 1920 × 1080, light and dark; the moments of a run as they come. Finished
+runs that lie elsewhere, given with `--runs`, stand in the library beside the one that is made.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEventLoop, QTimer
@@ -37,10 +38,14 @@ _HOUR = 3600
 class Photographer:
     """One window, and the folder that its pictures go to."""
 
-    def __init__(self, scratch: Path, out: Path) -> None:
+    def __init__(self, scratch: Path, out: Path, runs: Sequence[Path] = ()) -> None:
+        """`scratch` holds what the window keeps; `runs` are finished ones elsewhere."""
         self._out = out
         out.mkdir(parents=True, exist_ok=True)
-        self.window = MainWindow(SettingsFile(scratch / "settings.json"), RunController(runs=scratch / "runs"))
+        settings = SettingsFile(scratch / "settings.json")
+        for run in runs:
+            settings.remember_run(run)
+        self.window = MainWindow(settings, RunController(runs=scratch / "runs"))
         self.window.resize(*_SIZES[0])
         self.window.show()
         theme().choose("light")
@@ -138,6 +143,20 @@ def photograph_run(camera: Photographer, out: Path) -> None:
     camera.take("10-runs")
 
 
+def photograph_library(camera: Photographer) -> None:
+    """Every finished run that there is, held against each other."""
+    window = camera.window
+    window.show_page("library")
+    page = window.page("library")
+    if not page.findChild(QWidget, "table-runs").isVisible():
+        camera.click("button-library-way-on")
+        camera.until(page.findChild(QWidget, "table-runs").isVisible, 60)
+    for number, view in enumerate(("numbers", "curves", "fronts", "laws"), start=1):
+        camera.click(f"button-view-{view}")
+        wait(500)
+        camera.take(f"11-library-{number}-{view}")
+
+
 def kill(controller: RunController) -> None:
     """End the run's process as a crash or a full memory would."""
     folder = controller.state.folder
@@ -150,16 +169,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="the sample with a few steps a stage")
     parser.add_argument("--recipe", type=Path, help="a recipe of your own")
+    parser.add_argument("--runs", type=Path, nargs="*", default=[], help="finished runs for the library")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "screenshots")
     options = parser.parse_args()
     app = QApplication(sys.argv[:1])
     speak(app)
     scratch = Path(tempfile.mkdtemp(prefix="monoglot-"))
-    camera = Photographer(scratch, options.out)
+    camera = Photographer(scratch, options.out, options.runs)
     recipe = options.recipe or _SAMPLE / ("recipe-tiny.toml" if options.tiny else "recipe.toml")
     try:
         photograph_setup(camera, recipe.absolute())
         photograph_run(camera, scratch / "model")
+        photograph_library(camera)
     finally:
         camera.window.controller.stop()
         camera.window.controller.close()

@@ -38,10 +38,11 @@ class RecentRun:
 
 
 class RecentRuns:
-    """Looks again and again; recipes, which never change, are read once."""
+    """Looks again and again; recipes and results, which hardly change, are read once."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[float, tuple[str, str]]] = {}
+        self._measured: dict[Path, tuple[float, tuple[int | None, int | None]]] = {}
 
     def look(self, runs: Path, others: Sequence[str], most: int = 30) -> list[RecentRun]:
         """The last runs, newest first.
@@ -65,7 +66,7 @@ class RecentRuns:
             phase = "lost"
         before = after = None
         if phase == "finished":
-            before, after = _sizes(folder)
+            before, after = self._sizes(folder)
         name, language = self._title(folder)
         return RecentRun(path, name, language, phase, status.get("stage", ""), changed, before, after)
 
@@ -79,6 +80,16 @@ class RecentRuns:
             return self._read[path][1]
         except (OSError, ValueError):
             return folder.path.name, ""
+
+    def _sizes(self, folder: RunFolder) -> tuple[int | None, int | None]:
+        """The teacher's and the student's parameters, from the results."""
+        try:
+            written = folder.results.stat().st_mtime
+            if folder.path not in self._measured or self._measured[folder.path][0] != written:
+                self._measured[folder.path] = (written, _sizes(folder))
+            return self._measured[folder.path][1]
+        except OSError:
+            return None, None
 
 
 def _title(recipe: dict[str, Any], otherwise: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -234,6 +235,35 @@ def measured_by(task: Mapping[str, Any]) -> str:
     return QCoreApplication.translate("Scores", "{}, {}-fold cross-validation").format(name, folds) if folds else name
 
 
+_LEAKS = {
+    "test_in_train": QT_TRANSLATE_NOOP("Scores", "{} in train"),
+    "test_in_validation": QT_TRANSLATE_NOOP("Scores", "{} in validation"),
+    "test_in_corpus": QT_TRANSLATE_NOOP("Scores", "{} in the corpus"),
+}
+
+
+def leaks(found: Mapping[str, Any] | None) -> str:
+    """Test examples that a model got to see before its test, and where; empty where there are none.
+
+    Args:
+        found: `leaks` of a task in results.json, or of a task's data.
+    """
+    told = [
+        QCoreApplication.translate("Scores", words).format(count(found[key]))
+        for key, words in _LEAKS.items()
+        if found and found.get(key)
+    ]
+    if not told:
+        return ""
+    return QCoreApplication.translate("Scores", "Test examples that stand elsewhere too: {}.").format(", ".join(told))
+
+
 def plain_tip(text: str) -> str:
     """A tooltip that shows a text as it is, whatever it looks like."""
     return f"<span>{escape(text)}</span>"
+
+
+def reads_to_left(text: str) -> bool:
+    """Whether the first letter of a text belongs to a script that is written from right to left."""
+    directions = (unicodedata.bidirectional(letter) for letter in text)
+    return next((direction in ("R", "AL") for direction in directions if direction in ("L", "R", "AL")), False)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import Fault, InputError
+from core.run import RunFolder
 from gui import text
 from gui.closing import end_export, what_of_the_run
 from gui.controller import RunController, RunState
@@ -72,6 +73,7 @@ class MainWindow(QMainWindow):
             _Place("setup", self.tr("Set up"), "setup", self._make_setup),
             _Place("run", self.tr("Run"), "run", self._make_run),
             _Place("results", self.tr("Results"), "results", self._make_results),
+            _Place("library", self.tr("Library"), "library", self._make_library),
         )
         self._pages: dict[str, QWidget] = {}
         self._stack = QStackedWidget(self)
@@ -190,6 +192,14 @@ class MainWindow(QMainWindow):
         page.go_to_start.connect(self._show_start)
         return page
 
+    def _make_library(self) -> QWidget:
+        from gui.pages.library import LibraryPage  # brings pyqtgraph and numpy
+
+        page = LibraryPage(self.controller.runs, self._settings.value.runs, self)
+        page.run_chosen.connect(self.open_run)
+        page.go_to_start.connect(self._show_start)
+        return page
+
     # What happens
 
     def _show_results(self) -> None:
@@ -221,11 +231,11 @@ class MainWindow(QMainWindow):
     def open_run(self, folder: Path) -> None:
         """Show a run: as it goes, or what came out of it."""
         self._settings.remember_run(folder)
-        start = self._pages.get("start")
-        if isinstance(start, StartPage):
-            start.others = self._settings.value.runs
+        for name in ("start", "library"):
+            if name in self._pages:
+                self._pages[name].others = self._settings.value.runs  # type: ignore[attr-defined]
         self.controller.attach(folder)
-        finished = any(run.folder == folder and run.phase == "finished" for run in self._look())
+        finished = RunFolder(folder).read_status().get("state") == "finished"
         self.show_page("results" if finished else "run")
 
     def _compress(self, recipe: str, base: Path) -> None:
@@ -326,7 +336,7 @@ class MainWindow(QMainWindow):
             return
         self._closing = True
         self._settings.change(geometry=bytes(self.saveGeometry().toBase64().data()).decode())
-        for name in ("setup", "results"):  # what they have under way ends with them
+        for name in ("setup", "results", "library"):  # what they have under way ends with them
             if name in self._pages:
                 self._pages[name].end()  # type: ignore[attr-defined]
         self.draft.keep()

@@ -42,6 +42,17 @@ def test_a_run_agrees_with_itself(tmp_path: Path) -> None:
     assert len(compare([run]).runs) == 1
 
 
+def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path / "a", drops=3.0), *(finished_run(tmp_path / name) for name in ("seed-1", "seed-2"))]
+    found = compare(runs)
+    assert [run.name for run in found.runs] == ["a", "maltese-small (seed-1)", "maltese-small (seed-2)"]
+    assert {point.name for group in found.fronts for point in group.points if point.run} == {
+        run.name for run in found.runs
+    }
+    assert "maltese-small (seed-2)" in comparison_text(found)
+    assert [run.name for run in usable_runs(runs[:2])] == ["a", "maltese-small"]
+
+
 def test_a_task_that_one_run_lacks_is_a_gap(tmp_path: Path) -> None:
     results = {**RESULTS, "tasks": {"other": RESULTS["tasks"]["names"], "pos": RESULTS["tasks"]["pos"]}}
     runs = [

@@ -170,8 +170,21 @@ def test_teachers_are_tried_on_a_text(vocabulary: str, tmp_path: Path, capsys: p
     found = done(capsys, "teachers", models=["./teacher"], **asked)
     assert [one["model"] for one in found["teachers"]] == ["./teacher"] and found["texts"] > 100
     assert found["teachers"][0]["masked_accuracy"] is None and found["teachers"][0]["tokens_a_word"] > 1
+    assert found["left_out"] == [] and {one["name"] for one in found["elsewhere"]} >= {"xlm-roberta-base"}
+    assert all(one["volume"]["size_gib"] > 20 for one in found["elsewhere"] if "xlm" in one["model"])
+    mixed = done(capsys, "teachers", models=["./teacher", "nobody/has-this"], **asked)
+    assert mixed["teachers"] == found["teachers"] and "not on this machine" in mixed["left_out"][0]
     assert "not on this machine" in faults(capsys, "teachers", models=["nobody/has-this"], **asked)[0].problem
     assert "not a list" in faults(capsys, "teachers", models="sample", **asked)[0].problem
+
+
+def test_comparison_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [str(finished_run(tmp_path / name).path) for name in ("a", "b")]
+    found = done(capsys, "comparison", runs=runs, out=str(tmp_path / "page.html"))
+    assert found == {"page": str(tmp_path / "page.html")}
+    assert "2 runs compared" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    (fault,) = faults(capsys, "comparison", runs=[str(tmp_path / "none")], out=str(tmp_path / "page.html"))
+    assert "none" in fault.problem
 
 
 def test_check_tells_every_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

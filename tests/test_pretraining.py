@@ -123,9 +123,7 @@ def test_a_folder_tells_what_its_teacher_read(tmp_path: Path) -> None:
     assert volume(teacher, "mlt").unseen and volume(teacher, "mlt").size_gib is None
     assert pretraining_volume("tiny", "eng", tmp_path) == volume(teacher, "eng")
     assert amount(volume(teacher, "eng")) == "974 k tokens"
-    assert (
-        volume_words(volume(teacher, "eng"), "English") == "saw 974 k tokens of English in the text that tiny lists"
-    )
+    assert volume_words(volume(teacher, "eng"), "English") == "saw 974 k tokens of English in the text that tiny lists"
     assert volume_words(volume(teacher, "mlt"), "Maltese") == "never saw Maltese (the text that tiny lists)"
 
 

@@ -14,8 +14,8 @@ from page import Page, page_of
 from whole_run import DETAILS, MADE_WITH, ORIGIN, whole_results, whole_run
 
 from core.errors import InputError
+from core.export.markup import Markup, element, joined, table, text
 from core.export.report import write_report
-from core.export.report.markup import Markup, element, joined, table, text
 from core.export.versions import monoglot_version, versions
 from core.recipe import to_toml
 from core.run import RunFolder

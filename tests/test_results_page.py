@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from finished_run import RESULTS, finished_run
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtCore import QLocale, QObject, Qt, Signal
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from test_measures import measured
 from test_run_page import FakeController
 from test_verdict import a_task
+from whole_run import whole_run
 
 from core.wording import verdict
 from gui import text
 from gui.pages.results import ResultsPage
+from gui.widgets.score_table import NumberTable
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
 
@@ -39,6 +41,15 @@ class FakeJob(QObject):
 
     def end(self) -> None:
         self.ended = True
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Digits are grouped, wherever the tests run."""
+    before = QLocale()
+    QLocale.setDefault(QLocale(QLocale.Language.English))
+    yield
+    QLocale.setDefault(before)
 
 
 @pytest.fixture
@@ -89,7 +100,7 @@ def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str
     show(json.dumps(RESULTS))
     assert page._content.isVisible() and "87.2 %" in page._sentence.text()
     assert "80.2 ± 0.6 (3 seeds)" in page._scores.as_text()
-    assert _buttons(page) == ["Export…", "Open the report", "Open the folder"]
+    assert _buttons(page) == ["Where it fails", "Export…", "Open the report", "Open the folder"]
 
 
 def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:
@@ -128,6 +139,53 @@ def test_scores_tell_how_sure_they_are_and_what_is_noise(page: ResultsPage, show
 def test_every_verdict_is_the_terminals(changes: dict[str, Any], words: str) -> None:
     task = a_task(**changes)
     assert words in text.verdict(task) and text.verdict(task) == verdict(task)
+
+
+def test_where_it_fails_is_told_when_it_is_asked_for(
+    page: ResultsPage, controller: FakeController, tmp_path: Path
+) -> None:
+    run = whole_run(tmp_path / "run")
+    controller.recipe = run.read_recipe()
+    controller.set(folder=run.path, phase="finished")
+    panel = page._failures
+    assert panel.button.isVisible() and not panel.content.isVisible() and panel.findChildren(QLabel) == []
+    panel.button.click()
+    (labels,) = panel.findChildren(NumberTable)
+    assert labels.as_text().splitlines() == [
+        "Label\tTest examples\tTeacher\tStudent\tChange", "PER\t60\t85.0\t60.5\t−24.5", "LOC\t40\t90.0\t88.0\t−2.0",
+    ]  # fmt: skip
+    shown = [label.text().translate(dict.fromkeys((0x2068, 0x2069))) for label in panel.findChildren(QLabel)]
+    assert "Ġanni mar Għawdex" in shown
+    assert "Right: Ġanni/PER, Għawdex/LOC · Student: – · Teacher: Ġanni/PER" in shown
+    assert "Right: x · Student: y" in shown and "Names: names" in shown
+    assert all(label.textFormat() == Qt.TextFormat.PlainText for label in panel.findChildren(QLabel))
+    assert "Test examples that stand elsewhere too: 3 in train, 2 in the corpus." in page._scores.as_text()
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [({}, "has left no details"), ({"names": {"labels": {"x": {}}}}, "can't be shown"),
+     ({"names": {"worst": [{"text": "שלום <b>x"}]}}, "can't be shown"), ({"pos": []}, "has left no details")],
+)  # fmt: skip
+def test_details_that_are_not_as_they_should_be(
+    page: ResultsPage, controller: FakeController, tmp_path: Path, details: Any, words: str
+) -> None:
+    run = whole_run(tmp_path / "run", details=details)
+    controller.set(folder=run.path, phase="finished")
+    page._failures.button.click()
+    assert any(words in label.text() for label in page._failures.findChildren(QLabel))
+
+
+def test_a_text_stands_on_the_side_where_its_script_begins(
+    page: ResultsPage, controller: FakeController, tmp_path: Path
+) -> None:
+    worst = [{"text": text, "gold": "a", "teacher": "a", "student": "b"} for text in ("שלום <b>x", "a שלום")]
+    run = whole_run(tmp_path / "run", details={"pos": {"worst": worst}})
+    controller.set(folder=run.path, phase="finished")
+    page._failures.button.click()
+    sides = {label.text(): label.layoutDirection() for label in page._failures.findChildren(QLabel)}
+    assert sides["שלום <b>x"] == Qt.LayoutDirection.RightToLeft
+    assert sides["a שלום"] == Qt.LayoutDirection.LeftToRight
 
 
 def _without(*keys: str) -> str:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from core.analysis.size import estimate
 from core.languages import find_languages
+from core.pretraining import PAPER_SAYS
 from core.recipe import parse
 from core.teachers import known_teacher
 from gui.draft import Draft
@@ -194,6 +195,32 @@ def test_a_language_is_found_and_told_of(page: SetupPage, qtbot: QtBot) -> None:
     assert page.corpus.sources[0].startswith("hub:")
 
 
+def test_what_the_teacher_has_read_is_told_in_sentences(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
+    page.teacher.choose(XLM_R)
+    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+        page.language.choose("swh")
+    told = page.teacher.volume.text()
+    assert told.startswith("XLM-R base saw 1.6 GiB of Swahili in CC-100") and told.endswith(PAPER_SAYS)
+    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+        page.language.choose("mlt")
+    assert "never saw Maltese" in page.teacher.volume.text()
+    folder = tmp_path / "mine"
+    shutil.copytree(sample.teacher_folder(), folder)
+    (folder / "pretraining.json").write_text('{"tokens": {"mlt": 388500, "slk": 9}}', encoding="utf-8")
+    for code, words in (
+        ("mlt", "This teacher saw 388 k tokens of Maltese in the text that mine lists"),
+        ("slk", "saw 9 tokens of Slovak"),
+        ("swh", "This teacher never saw Swahili (the text that mine lists)"),
+    ):
+        with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+            page.teacher.choose(str(folder))
+            page.language.choose(code)
+        assert words in page.teacher.volume.text()
+    (folder / "pretraining.json").unlink()
+    page.draft.set("language.code", "mlt")
+    qtbot.waitUntil(lambda: "isn't known. Its folder can tell" in page.teacher.volume.text(), timeout=WAIT)
+
+
 def test_enter_takes_the_first(page: SetupPage, qtbot: QtBot) -> None:
     page.language.field.setText("slovak")
     page.language.field.returnPressed.emit()  # before the list is there
@@ -361,6 +388,24 @@ def test_a_folder_of_tasks_adds_them_all(page: SetupPage, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: all("120 examples" in row.counts.text() for row in page.tasks.rows), timeout=WAIT)
     page.tasks.add_paths([sample.task_folder("ner", "swh")])
     assert len(page.draft.tasks) == 4
+
+
+def test_what_is_odd_about_a_tasks_data_is_told(page: SetupPage) -> None:
+    page.tasks.add_paths([sample.task_folder("ner", "swh")])
+    row = page.tasks.rows[0]
+    found = {
+        "splits": {"train": 100, "validation": 20, "test": 30},
+        "labels": {"B-PER": 50},
+        "first": [],
+        "notes": ["Tagged in IOB1, read as IOB2."],
+        "leaks": {"test_in_train": 3, "test_in_validation": 0, "examples": ["<b>Ana\u202e sema"]},
+    }
+    row._on_done(found)
+    assert row.counts.text().splitlines()[1:] == ["Tagged in IOB1, read as IOB2."]
+    assert not row.leaks.isHidden() and row.leaks.textFormat() == Qt.TextFormat.PlainText
+    assert "elsewhere too: 3 in train." in row.leaks.text() and "“<b>Ana sema”" in row.leaks.text()
+    row._on_done({**found, "leaks": {"test_in_train": 0, "test_in_validation": 0, "examples": []}})
+    assert row.leaks.isHidden()
 
 
 def test_a_task_has_its_own_settings(page: SetupPage) -> None:

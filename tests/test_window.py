@@ -33,7 +33,7 @@ from gui.settings import SettingsFile
 from gui.theme import DARK, LIGHT, theme
 
 SAMPLE = Path(resources.__file__).parent / "sample"
-PAGES = ("start", "setup", "run", "results")
+PAGES = ("start", "setup", "run", "results", "library")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ from gui.window import MainWindow
 from gui.controller import RunController
 window = MainWindow(SettingsFile(pathlib.Path(sys.argv[1]) / "s.json"), RunController(runs=pathlib.Path(sys.argv[1])))
 window.show()
-for name in ("start", "setup", "run", "results"):
+for name in ("start", "setup", "run", "results", "library"):
     window.show_page(name)
 window.open_recipe(pathlib.Path(sys.argv[2]))
 window.close()

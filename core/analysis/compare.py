@@ -73,7 +73,7 @@ def _run_json(run: FinishedRun) -> dict[str, Any]:
     student = asdict(run.student)
     return {
         "run": str(run.folder.path),
-        "name": run.recipe.name,
+        "name": run.name,
         "language": run.recipe.language.code,
         "teacher": run.teacher_name,
         **student.pop("held_out"),

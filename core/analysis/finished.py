@@ -6,8 +6,9 @@ What later versions measure is None in an older run; only what every run has mus
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import Fault, InputError
@@ -90,6 +91,8 @@ class FinishedRun:
     """A run with results."""
 
     folder: RunFolder
+    name: str
+    """The recipe's; behind it the folder's, where another of the runs at hand is called the same."""
     recipe: Recipe
     """As run."""
     teacher: ModelOutcome
@@ -132,7 +135,7 @@ def finished_runs(folders: Sequence[RunFolder]) -> tuple[FinishedRun, ...]:
             faults.extend(error.faults)
     if faults:
         raise InputError.of(faults)
-    return tuple(runs)
+    return _told_apart(runs)
 
 
 def usable_runs(folders: Iterable[RunFolder]) -> tuple[FinishedRun, ...]:
@@ -143,7 +146,15 @@ def usable_runs(folders: Iterable[RunFolder]) -> tuple[FinishedRun, ...]:
             runs.append(_read(folder))
         except InputError:
             continue
-    return tuple(runs)
+    return _told_apart(runs)
+
+
+def _told_apart(runs: Sequence[FinishedRun]) -> tuple[FinishedRun, ...]:
+    """The runs, those that share a name with their folders' names behind it: seeds of one recipe, most often."""
+    often = Counter(run.name for run in runs)
+    return tuple(
+        replace(run, name=f"{run.name} ({run.folder.path.name})") if often[run.name] > 1 else run for run in runs
+    )
 
 
 def _read(folder: RunFolder) -> FinishedRun:
@@ -151,6 +162,7 @@ def _read(folder: RunFolder) -> FinishedRun:
     try:
         return FinishedRun(
             folder=folder,
+            name=recipe.name,
             recipe=recipe,
             teacher=_model(results["teacher"]),
             student=_model(results["student"]),

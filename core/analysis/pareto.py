@@ -94,7 +94,7 @@ def _group(runs: Sequence[FinishedRun], shared: frozenset[_TaskKey]) -> FrontGro
     teachers: dict[tuple[str, int], list[float]] = {}
     for run in runs:
         scores = [_scores(run)[key] for key in tasks]
-        found.append((str(run.folder.path), run.recipe.name, run.student.parameters, fmean(ours for _, ours in scores)))
+        found.append((str(run.folder.path), run.name, run.student.parameters, fmean(ours for _, ours in scores)))
         # What several runs measured of the same teacher is one point.
         teacher = (run.teacher_name, run.teacher.parameters)
         teachers.setdefault(teacher, []).append(fmean(theirs for theirs, _ in scores))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,16 @@ class Published:
     """What the scores are, and what isn't known of the sizes."""
     source: str
     points: tuple[PublishedPoint, ...]
+
+
+def published_for(kinds: Collection[str], language: str) -> Published:
+    """The paper's points that come nearest to scores on tasks of these kinds.
+
+    Args:
+        kinds: of the tasks.
+        language: ISO 639-3.
+    """
+    return published_topic() if set(kinds) == {TOPIC} else published_average(language)
 
 
 @cache

@@ -117,7 +117,7 @@ def _kinds(run: FinishedRun) -> frozenset[str]:
 
 
 def _without(run: FinishedRun, why: str) -> LeftOut:
-    return LeftOut(str(run.folder.path), run.recipe.name, why)
+    return LeftOut(str(run.folder.path), run.name, why)
 
 
 def _law(found: Sequence[tuple[FinishedRun, Volume]], kinds: frozenset[str]) -> VolumeLaw:
@@ -142,7 +142,7 @@ def _point(run: FinishedRun, volume: Volume, kinds: frozenset[str]) -> VolumePoi
     drops = [fmean(task.drop for task in run.tasks if task.kind == kind) for kind in sorted(kinds)]
     return VolumePoint(
         run=str(run.folder.path),
-        name=run.recipe.name,
+        name=run.name,
         language=run.recipe.language.code,
         language_name=run.language_name,
         teacher=run.teacher_name,

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from core.analysis.curves import Curve
 from core.analysis.pareto import FrontGroup, FrontPoint
-from core.analysis.published import TOPIC, Published, published_average, published_topic
+from core.analysis.published import published_for
 from core.analysis.volume_law import VolumeLaw, VolumePoint
 from core.export.plots import Line, line_plot
 from core.export.point_plot import Area, Mark, Trace, point_plot
 from core.pretraining import amount
 from core.wording import clean, number, parameters, shortened
 
-_COLOURS = ("--student", "--mlm", "--kd", "--validation", "--attention", "--embeddings", "--hidden", "--head")
+RUN_COLOURS = ("student", "mlm", "kd", "validation", "attention", "embeddings", "hidden", "head")
 """Of runs side by side; when they are used up, they come again dashed."""
 _NAME_LETTERS = 14
 
@@ -30,16 +30,11 @@ def curve_plot(named: Sequence[tuple[str, Sequence[Curve]]]) -> str:
     """
     lines = []
     for place, (name, curves) in enumerate(named):
-        colour, dashed = _COLOURS[place % len(_COLOURS)], place >= len(_COLOURS)
+        colour, dashed = f"--{RUN_COLOURS[place % len(RUN_COLOURS)]}", place >= len(RUN_COLOURS)
         for curve in curves:
             label = shortened(clean(name), _NAME_LETTERS)
             lines.append(Line(label, curve.points, colour, dashed=dashed, labelled=curve is curves[-1]))
     return line_plot("Validation loss of every run", "tokens learnt from", "masked-language loss (nats)", lines)
-
-
-def published_for(group: FrontGroup) -> Published:
-    """The paper's points that come nearest to what a group was scored on."""
-    return published_topic() if set(group.kinds) == {TOPIC} else published_average(group.language)
 
 
 def front_plot(group: FrontGroup) -> str:
@@ -54,7 +49,7 @@ def front_plot(group: FrontGroup) -> str:
             hollow=True,
             x_ends=point.parameters if point.parameters[0] < point.parameters[1] else None,
         )
-        for point in published_for(group).points
+        for point in published_for(group.kinds, group.language).points
     ]
     own = [
         Mark(
@@ -67,16 +62,16 @@ def front_plot(group: FrontGroup) -> str:
         )
         for point in group.points
     ]
-    front = Trace("Pareto front", _steps([point for point in group.points if point.on_front]), "--accent", dashed=True)
+    front = Trace("Pareto front", staircase(group.points), "--accent", dashed=True)
     title = f"Size against score, {group.language_name}"
     score = "score (0-100)" if len(group.kinds) == 1 else "mean score (0-100)"
     return point_plot(title, "parameters", score, [*behind, *own], traces=[front], log_x=True)
 
 
-def _steps(front: Sequence[FrontPoint]) -> list[tuple[float, float]]:
-    """The front as a staircase: up to the next larger model, the best is the one before it."""
+def staircase(points: Sequence[FrontPoint]) -> list[tuple[float, float]]:
+    """The front as a line, size and score: up to the next larger model on it, the best is the one before."""
     steps: list[tuple[float, float]] = []
-    for point in front:
+    for point in (point for point in points if point.on_front):
         if steps:
             steps.append((point.parameters, steps[-1][1]))
         steps.append((point.parameters, point.score))

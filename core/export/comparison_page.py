@@ -9,16 +9,21 @@ from core.analysis.compare import Comparison
 from core.analysis.pareto import FrontGroup
 from core.analysis.volume_law import LeftOut, VolumeLaw
 from core.errors import InputError
-from core.export.comparison_figures import curve_plot, front_plot, published_for, volume_plot
-from core.export.comparison_text import legend, names, outcome_rows, point_words, settings_rows
+from core.export.comparison_figures import curve_plot, front_plot, volume_plot
+from core.export.comparison_text import (
+    curve_words,
+    front_words,
+    legend,
+    names,
+    outcome_rows,
+    point_words,
+    settings_rows,
+)
+from core.export.document import document
+from core.export.markup import NOTHING, Markup, bullets, element, figure, joined, paragraph, table, user
 from core.export.measures import Row
-from core.export.report.document import document
-from core.export.report.markup import NOTHING, Markup, bullets, element, figure, joined, paragraph, table, user
 from core.sealing import write_atomic
 from core.wording import clean, number, parameters
-
-_VOCABULARY = ("corpus.", "seed", "language.", "teacher.model", "targets.vocabulary", "method.vocabulary")
-"""Settings that validation losses don't compare across."""
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -31,7 +36,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         write_atomic(path, comparison_page(comparison).encode("utf-8", "replace"))
     except OSError as error:
         raise InputError(
-            f"{path} can't be written: {error.strerror}.", hint="Choose another file with --out."
+            f"{path} can't be written: {error.strerror}.", hint="Choose another file for the page."
         ) from error
 
 
@@ -72,31 +77,22 @@ def _curves(comparison: Comparison) -> Markup:
     plot = curve_plot(list(zip(names(comparison.runs), comparison.curves, strict=True)))
     if not plot:
         return NOTHING
-    words = "Masked-language loss on each run's own validation text, a piece of line a stage."
-    if any(key.startswith(_VOCABULARY) for key in comparison.settings):
-        words += (
-            " These runs differ in text, seed, teacher or vocabulary: how high one's loss is says nothing beside "
-            "another's, only how it falls."
-        )
-    return joined((figure("Validation loss over the tokens learnt from", plot), paragraph(words, css="grey")))
+    words = paragraph(curve_words(comparison), css="grey")
+    return joined((figure("Validation loss over the tokens learnt from", plot), words))
 
 
 def _front(group: FrontGroup) -> Markup:
-    published = published_for(group)
     rows = [
         (user(point.name), parameters(point.parameters), number(point.score), "yes" if point.on_front else "no")
         for point in group.points
     ]
     caption = f"{group.language_name}: the smallest first"
-    behind = (
-        f"Grey, for orientation only: the paper's {published.title}. Other data and other languages than these runs' "
-        f"may lie behind them, so they are on nobody's front. Source: {published.source}."
-    )
+    note, behind = front_words(group)
     return joined(
         (
             figure(f"{group.language_name}: size against score", front_plot(group)),
             table(caption, ("Model", "Parameters", "Score", "On the Pareto front"), rows),
-            paragraph(group.note, " On the front: no other model here is as small and as good, and better in one."),
+            paragraph(note),
             paragraph(behind, css="grey"),
         )
     )

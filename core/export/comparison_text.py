@@ -9,6 +9,7 @@ from typing import Any
 from core.analysis.compare import Comparison
 from core.analysis.finished import FinishedRun, Interval, TaskOutcome
 from core.analysis.pareto import FrontGroup
+from core.analysis.published import published_for
 from core.analysis.volume_law import VolumeLaws, VolumePoint
 from core.export.measures import Row, language_note, language_rows
 from core.pretraining import volume_words
@@ -16,6 +17,8 @@ from core.tables import text_table
 from core.wording import MISSING, clean, mean_sd, megabytes, metric, number, parameters
 
 _WIDTH = 110
+_VOCABULARY = ("corpus.", "seed", "language.", "teacher.model", "targets.vocabulary", "method.vocabulary")
+"""Settings that validation losses don't compare across."""
 
 
 def settings_rows(comparison: Comparison) -> list[Row]:
@@ -43,7 +46,7 @@ def outcome_rows(comparison: Comparison) -> list[Row]:
 
 def names(runs: Sequence[FinishedRun]) -> list[str]:
     """What stands above the runs' columns."""
-    return [clean(run.recipe.name) for run in runs]
+    return [clean(run.name) for run in runs]
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -68,6 +71,28 @@ def legend(comparison: Comparison) -> str:
             "test examples, * where from that of the seeds, too."
         )
     return " ".join(filter(None, (words, language_note([run.student.held_out for run in comparison.runs]))))
+
+
+def curve_words(comparison: Comparison) -> str:
+    """How to read the runs' validation curves."""
+    words = "Masked-language loss on each run's own validation text, a piece of line a stage."
+    if any(key.startswith(_VOCABULARY) for key in comparison.settings):
+        words += (
+            " These runs differ in text, seed, teacher or vocabulary: how high one's loss is says nothing beside "
+            "another's, only how it falls."
+        )
+    return words
+
+
+def front_words(group: FrontGroup) -> tuple[str, str]:
+    """How to read a front: what was held against each other, and what stands behind it in grey."""
+    published = published_for(group.kinds, group.language)
+    note = f"{group.note} On the front: no other model here is as small and as good, and better in one."
+    behind = (
+        f"Grey, for orientation only: the paper's {published.title}. Other data and other languages than these runs' "
+        f"may lie behind them, so they are on nobody's front. Source: {published.source}."
+    )
+    return note, behind
 
 
 def _score(task: TaskOutcome | None) -> str:

@@ -16,6 +16,7 @@ from gui.controller import RunController, RunState
 from gui.icons import icon
 from gui.theme import SPACE, set_role
 from gui.widgets.exporting import ExportBar
+from gui.widgets.failures import FailurePanel
 from gui.widgets.problem import ProblemCard
 from gui.widgets.score_table import ScoreTable, SpeedTable, StageTable
 
@@ -62,7 +63,7 @@ class ResultsPage(QWidget):
     @property
     def exporting(self) -> bool:
         """Whether an export is going on."""
-        return self._export.exporting
+        return self._export.making
 
     def end(self) -> None:
         """End what is going on here: the window closes."""
@@ -91,6 +92,8 @@ class ResultsPage(QWidget):
         self._scores = ScoreTable(inside)
         self._scores.setObjectName("table-scores")
         column.addWidget(self._scores)
+        self._failures = FailurePanel(inside)
+        column.addWidget(self._failures)
         self._speed_heading = _label("heading")
         self._speed_heading.setText(self.tr("Speed and memory here"))
         column.addWidget(self._speed_heading)
@@ -155,12 +158,12 @@ class ResultsPage(QWidget):
     def _show_results(self, folder: RunFolder) -> bool:
         """Show results.json; False: it is broken, or another version's."""
         try:
-            self._show(folder.read_results())
+            self._show(folder.read_results(), folder)
         except (InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return False
         return True
 
-    def _show(self, results: dict[str, Any]) -> None:
+    def _show(self, results: dict[str, Any], folder: RunFolder) -> None:
         teacher, student = results["teacher"], results["student"]
         recipe = self._controller.recipe
         self._title.setText(recipe.name if recipe is not None else "")
@@ -174,6 +177,7 @@ class ResultsPage(QWidget):
         self._sentence.setText(sentence)
         self._fill_numbers(results)
         self._scores.fill(results)
+        self._failures.show_run(results["tasks"], folder.read_details)
         self._fill_speed(results)
         self._stages.fill(results)
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pyqtgraph as pg
 
+from core.export.drawing import Axis, LogAxis
 from gui.text import count, number, parameters
+
+_PIXELS_A_TICK = 80
+_ROOM, _BEYOND = 0.08, 0.12
+"""Shares of an extent: around points, and from the least of them to one that has no logarithm."""
+_SMALLEST, _LARGEST = -12.0, 15.0
+"""Powers of ten that an axis goes to, however far it is zoomed out."""
 
 
 class NumberAxis(pg.AxisItem):
@@ -36,6 +43,24 @@ class NumberAxis(pg.AxisItem):
         return [self._write(value * scale, spacing * scale) if value <= self.end else "" for value in values]
 
 
+class PowersAxis(NumberAxis):
+    """An axis whose places are powers of ten; it writes what they stand for, at round numbers."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        """The places of round numbers, of one level."""
+        ends = [power(place) for place in sorted((low, high))]
+        wanted = max(2, round(size / _PIXELS_A_TICK))
+        ticks = LogAxis(*ends, 0, 1).ticks(wanted)
+        if len(ticks) < 2:  # within a decade, and between its round numbers
+            ticks = Axis(*ends, 0, 1).ticks(wanted)
+        return [(1.0, [math.log10(tick) for tick in ticks])]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """What the places stand for."""
+        numbers = [(place, round(power(place), 9)) for place in values]
+        return [self._write(number, number) if place <= self.end else "" for place, number in numbers]
+
+
 class SecondAxis(NumberAxis):
     """An axis on the right for curves that are drawn larger or smaller than they are: it writes what they are."""
 
@@ -54,6 +79,29 @@ class SecondAxis(NumberAxis):
 
     def _unscaled(self, value: float, spacing: float) -> str:
         return self._plain(value / self.factor, spacing / self.factor)
+
+
+def power(place: float) -> float:
+    """What a place of such an axis stands for."""
+    return 10.0 ** min(max(place, _SMALLEST), _LARGEST)
+
+
+def log_or(value: float, otherwise: float) -> float:
+    """The place of a value on such an axis; `otherwise` where it has none."""
+    return math.log10(value) if value > 0 else otherwise
+
+
+def beyond(values: Iterable[float]) -> float:
+    """The place for values that have none on such an axis: a little below the least of those that have one."""
+    logs = [math.log10(value) for value in values if value > 0] or [0.0]
+    return min(logs) - max(_BEYOND * (max(logs) - min(logs)), _BEYOND)
+
+
+def with_room(places: Iterable[float]) -> tuple[float, float]:
+    """From where to where an axis goes that has room around these places."""
+    found = list(places)
+    room = (max(found) - min(found)) * _ROOM or 0.1
+    return min(found) - room, max(found) + room
 
 
 def steps(value: float, _: float) -> str:

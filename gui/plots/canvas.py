@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from gui.plots.axes import NumberAxis, SecondAxis
 from gui.plots.curve import Curve, Drawing
-from gui.plots.labels import EndLabels, Notes, Spans, small_font
+from gui.plots.labels import Areas, EndLabels, Notes, PointNames, Spans, small_font
 from gui.theme import SIZE, theme
 
 _ROOM = 0.06
@@ -60,7 +60,8 @@ class Canvas(pg.PlotWidget):
         self._line = pg.InfiniteLine(angle=90, movable=False)
         self._line.hide()
         self.addItem(self._line, ignoreBounds=True)
-        self._spans, self._ends, self._notes = Spans(item), EndLabels(item), Notes(item)
+        self._spans, self._areas = Spans(item), Areas(item)
+        self._ends, self._points, self._notes = EndLabels(item), PointNames(item), Notes(item)
         theme().changed.connect(self._recolor)
         self._recolor()
         if second is not None:
@@ -83,12 +84,15 @@ class Canvas(pg.PlotWidget):
 
     def draw(self, drawing: Drawing) -> None:
         """Show this; the range follows it unless the user zoomed."""
+        looks = {curve.name: curve.look for curve in drawing.curves}
+        for curve in self._drawing.curves:
+            if looks.get(curve.name) != curve.look:
+                self.removeItem(self._items.pop(curve.name))
         self._drawing = drawing
-        for name in self._items.keys() - {curve.name for curve in drawing.curves}:
-            self.removeItem(self._items.pop(name))
         for curve in drawing.curves:
             self._draw_curve(curve)
         self._spans.show(drawing.spans)
+        self._areas.show(drawing.areas)
         if self._second is not None:
             self._second.set_factor(drawing.second or 1.0)
             self.showAxis("right", drawing.second is not None)
@@ -284,8 +288,8 @@ class Canvas(pg.PlotWidget):
         if curve.symbol is not None:
             item.setSymbol(curve.symbol)
             item.setSymbolSize(curve.symbol_size)
-            item.setSymbolBrush(color)
-            item.setSymbolPen(pg.mkPen(colors.page, width=1))
+            item.setSymbolBrush(QColor(colors.card) if curve.hollow else color)
+            item.setSymbolPen(pg.mkPen(color, width=2) if curve.hollow else pg.mkPen(colors.page, width=1))
 
     def _fit_unless_zoomed(self) -> None:
         if self._zoomed:
@@ -321,6 +325,7 @@ class Canvas(pg.PlotWidget):
     def _place_texts(self, _: object = None) -> None:
         self._spans.place()
         self._ends.place(self.visible_curves, self.y_at)
+        self._points.place(self.visible_curves, self.y_at)
         self._notes.place(self._drawing.notes, self.y_at)
 
     def _recolor(self) -> None:
@@ -337,8 +342,8 @@ class Canvas(pg.PlotWidget):
         self._line.setPen(pg.mkPen(colors.grey, width=1))
         for curve in self._drawing.curves:
             self._style(self._items[curve.name], curve)
-        for texts in (self._spans, self._ends, self._notes):
-            texts.recolor()
+        for parts in (self._spans, self._areas, self._ends, self._points, self._notes):
+            parts.recolor()
         self._frame()
 
     def _frame(self) -> None:

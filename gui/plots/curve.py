@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,13 +26,15 @@ class Curve:
     breaks: tuple[int, ...] = ()
     """Index of the first point of every piece but the first: the line joins the points of one piece only."""
     label: str = ""
-    """Stands at the line's end; empty: none."""
+    """Stands at the line's end, without a line beside each point that has room for it; empty: none."""
     width: float = 2
     opacity: float = 1.0
     dashed: bool = False
     line: bool = True
     symbol: str | None = None
     symbol_size: int = 7
+    hollow: bool = False
+    """Its points have a rim only."""
     steps: bool = False
     """Each value holds from half a unit before its x to half a unit behind it."""
     filled: bool = False
@@ -39,7 +42,20 @@ class Curve:
     told: bool = True
     """Whether the cross-hair and the table tell its values; a smoothed line's own are not measured."""
     measured: Values | None = None
-    """What to tell instead of y, where y is stacked on other values or drawn for the second axis."""
+    """What to tell instead of y, where y is stacked on other values, drawn for the second axis or a power of ten."""
+    measured_x: Values | None = None
+    """What to tell instead of x, where x is a power of ten."""
+
+    @property
+    def look(self) -> tuple[object, ...]:
+        """All that isn't its points or its label."""
+        drawn = self.color, self.width, self.opacity, self.dashed, self.line, self.steps, self.filled, self.told
+        return *drawn, self.symbol, self.symbol_size, self.hollow, self.groups
+
+    @property
+    def places(self) -> Values:
+        """Where on the x axis they were measured."""
+        return self.x if self.measured_x is None else self.measured_x
 
     @property
     def values(self) -> Values:
@@ -55,6 +71,17 @@ class Curve:
         near = min(range(max(0, at - 1), min(len(places), at + 1)), key=lambda index: abs(places[index] - x))
         inside = self.line and places[0] <= x <= places[-1]
         return near if inside or abs(places[near] - x) <= reach else None
+
+
+def told_apart(curves: Iterable[Curve]) -> list[Curve]:
+    """The curves, those whose name another one has numbered: a plot knows its curves by their names."""
+    often: Counter[str] = Counter()
+    found = []
+    for curve in curves:
+        often[curve.name] += 1
+        again = often[curve.name]
+        found.append(replace(curve, name=f"{curve.name} ({again})") if again > 1 else curve)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +106,17 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """A band between two lines, behind everything."""
+
+    x: Values
+    low: Values
+    high: Values
+    color: str
+    """The name of one of the theme's colours."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A short text above a point."""
 
@@ -94,6 +132,7 @@ class Drawing:
     curves: Sequence[Curve] = ()
     keys: Sequence[Key] = ()
     spans: Sequence[Span] = ()
+    areas: Sequence[Area] = ()
     notes: Sequence[Note] = ()
     ticks: Sequence[tuple[float, str]] | None = field(default=None)
     """Named places of the x axis, instead of numbers."""

@@ -65,8 +65,8 @@ def table(drawing: Drawing) -> str:
     writer.writerow(["curve", "x", "place", "value"])
     for curve in drawing.curves:
         if curve.told:
-            for x, value in zip(curve.x, curve.values, strict=True):
-                writer.writerow([curve.name, f"{x:g}" if x % 1 else int(x), _place(drawing, x), float(value)])
+            for x, at, value in zip(curve.x, curve.places, curve.values, strict=True):
+                writer.writerow([curve.name, f"{at:g}" if at % 1 else int(at), _place(drawing, x), float(value)])
     return out.getvalue()
 
 

@@ -9,11 +9,17 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF
 
-from gui.plots.curve import Curve, Note, Span
+from gui.plots.curve import Area, Curve, Note, Span
 from gui.theme import SIZE, theme
 
 _LINE = SIZE.small + 3
 """Height of a line of text, in pixels."""
+_LONGEST_NAME = 150
+"""Of a point, in pixels; the whole of it is told at the cross-hair."""
+_NAME_MARGIN = 4
+"""That a text item leaves on both sides, in pixels."""
+_Box = tuple[float, float, float, float]
+"""Left, lower, right and upper edge, in pixels."""
 _LEAST_WIDTH = 430
 """Of a plot that has room for labels at its lines' ends, in pixels."""
 
@@ -121,7 +127,7 @@ class EndLabels:
 
     def share(self, curves: Sequence[Curve], width: float) -> float:
         """Of the axis' length, that the labels need on its right."""
-        widest = max((_width(curve.label) for curve in curves if curve.label and len(curve.x)), default=0.0)
+        widest = max((_width(curve.label) for curve in curves if _is_labelled(curve) and len(curve.x)), default=0.0)
         if not widest or not self._fits(width):
             return 0.02
         taken = min(widest + 14, width * 0.4)
@@ -130,7 +136,7 @@ class EndLabels:
     def place(self, curves: Sequence[Curve], y_at: Callable[[float], float]) -> None:
         """Put the labels of these curves."""
         box = self._plot.getViewBox()
-        ends = [(curve.label, *end) for curve in curves if curve.label and (end := _end(curve)) is not None]
+        ends = [(curve.label, *end) for curve in curves if _is_labelled(curve) and (end := _end(curve)) is not None]
         if not ends or not self._fits(box.width()):
             self._texts.show([])
             return
@@ -153,6 +159,72 @@ class EndLabels:
         return self.always or width >= _LEAST_WIDTH
 
 
+class Areas:
+    """Bands behind the curves."""
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self._plot = plot
+        self._areas: Sequence[Area] = ()
+        self._items: list[pg.FillBetweenItem] = []
+
+    def show(self, areas: Sequence[Area]) -> None:
+        """Draw these."""
+        if not areas and not self._areas:
+            return
+        self._areas = tuple(areas)
+        while self._items:
+            self._plot.removeItem(self._items.pop())
+        for area in areas:
+            edges = (pg.PlotCurveItem(area.x, edge) for edge in (area.low, area.high))
+            item = pg.FillBetweenItem(*edges)
+            item.setZValue(-15)
+            self._plot.addItem(item, ignoreBounds=True)
+            self._items.append(item)
+        self.recolor()
+
+    def recolor(self) -> None:
+        """Take the theme's colours."""
+        for item, area in zip(self._items, self._areas, strict=True):
+            color = QColor(getattr(theme().colors, area.color))
+            color.setAlphaF(0.18)
+            item.setBrush(color)
+
+
+class PointNames:
+    """The names of points, each at the first side of it where it covers no point and no other name; else none."""
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self._plot = plot
+        self._texts = _Texts(plot, (0.0, 0.5), "text")
+
+    def place(self, curves: Sequence[Curve], y_at: Callable[[float], float]) -> None:
+        """Put the names of these curves' points."""
+        box = self._plot.getViewBox()
+        (left, right), (low, high) = box.viewRange()
+        pixel_x, pixel_y = (right - left) / max(1.0, box.width()), (high - low) / max(1.0, box.height())
+        points = [
+            (curve.label, (x - left) / pixel_x, (y_at(y) - low) / pixel_y, curve.symbol_size / 2)
+            for curve in curves
+            if not curve.line
+            for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
+        ]
+        taken = [(x - size, y - size, x + size, y + size) for _, x, y, size in points]
+        texts = []
+        for label, x, y, size in points:
+            words = QFontMetricsF(small_font()).elidedText(label, Qt.TextElideMode.ElideRight, _LONGEST_NAME)
+            for name in _sides(x, y, size, _width(words) + 2 * _NAME_MARGIN) if words else ():
+                inside = name[0] >= 0 and name[2] <= box.width() and name[1] >= 0 and name[3] <= box.height()
+                if inside and not any(_overlap(name, other) for other in taken):
+                    taken.append(name)
+                    texts.append((words, left + name[0] * pixel_x, low + (name[1] + name[3]) / 2 * pixel_y))
+                    break
+        self._texts.show(texts)
+
+    def recolor(self) -> None:
+        """Take the theme's colours."""
+        self._texts.recolor()
+
+
 class Notes:
     """Values written above points."""
 
@@ -166,6 +238,26 @@ class Notes:
     def recolor(self) -> None:
         """Take the theme's colours."""
         self._texts.recolor()
+
+
+def _is_labelled(curve: Curve) -> bool:
+    """Whether a label stands at its end."""
+    return bool(curve.label) and curve.line
+
+
+def _sides(x: float, y: float, size: float, width: float) -> tuple[_Box, ...]:
+    """Where a name may stand at a point: right of it, left, above, below."""
+    half = _LINE / 2
+    return (
+        (x + size, y - half, x + size + width, y + half),
+        (x - size - width, y - half, x - size, y + half),
+        (x - width / 2, y + size, x + width / 2, y + size + _LINE),
+        (x - width / 2, y - size - _LINE, x + width / 2, y - size),
+    )
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _end(curve: Curve) -> tuple[float, float] | None:

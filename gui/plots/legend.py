@@ -69,7 +69,7 @@ class Legend(QWidget):
         self.setStyleSheet(
             # On is the ordinary state here: it must not look pressed.
             f"QToolButton, QToolButton:checked {{ border: 1px solid transparent; background: transparent;"
-            f" padding: 2px 4px; font-size: {SIZE.small}px; }}"
+            f" padding: 3px 4px; font-size: {SIZE.small}px; }}"
             f"QToolButton:hover {{ border-color: {colors.edge}; border-radius: {SIZE.radius}px; }}"
             f"QToolButton:focus {{ border: 2px solid {colors.accent}; border-radius: {SIZE.radius}px; }}"
         )

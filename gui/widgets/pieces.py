@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QTextCharFormat, QTextLayout, QTextOption
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.text import plain_tip
+from gui.text import plain_tip, reads_to_left
 from gui.theme import SPACE, theme
 
 _BETWEEN_LINES = SPACE.xs
@@ -30,12 +29,6 @@ def lay_out(text: str, pieces: Sequence[str]) -> tuple[str, list[tuple[int, int]
         spans.append((len(shown), len(piece)))
         shown += piece
     return shown, spans
-
-
-def _reads_to_left(text: str) -> bool:
-    """Whether the first letter of a text belongs to a script that is written from right to left."""
-    directions = (unicodedata.bidirectional(letter) for letter in text)
-    return next((direction in ("R", "AL") for direction in directions if direction in ("L", "R", "AL")), False)
 
 
 class PiecesText(QWidget):
@@ -71,7 +64,7 @@ class PiecesText(QWidget):
         self._layout.setText(shown)
         option = QTextOption()
         option.setTextDirection(
-            Qt.LayoutDirection.RightToLeft if _reads_to_left(shown) else Qt.LayoutDirection.LeftToRight
+            Qt.LayoutDirection.RightToLeft if reads_to_left(shown) else Qt.LayoutDirection.LeftToRight
         )
         wrap = QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere if self._wrapped else QTextOption.WrapMode.NoWrap
         option.setWrapMode(wrap)

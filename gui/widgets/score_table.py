@@ -103,7 +103,7 @@ class ScoreTable(NumberTable):
             difference = text.change(teacher_score["mean"], student_score["mean"])
             rows.append([title, text.score(teacher_score), text.score(student_score), difference])
             verdict = text.verdict(task)
-            rows += [[verdict]] if verdict else []
+            rows += [[note] for note in (verdict, text.leaks(task.get("leaks"))) if note]
         self.set_rows([self.tr("Measured"), self.tr("Teacher"), self.tr("Student"), self.tr("Change")], rows)
 
 

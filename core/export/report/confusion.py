@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.export.report.markup import NOTHING, Markup, element, joined, paragraph, user
+from core.export.markup import NOTHING, Markup, element, joined, paragraph, user
 from core.export.style import SHADES
 
 _MOST_LABELS = 18

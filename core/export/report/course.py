@@ -7,7 +7,7 @@ from typing import Any
 
 from core.analysis.duration import Interval
 from core.export.figures import figures
-from core.export.report.markup import NOTHING, Markup, element, figure, joined, paragraph, table
+from core.export.markup import NOTHING, Markup, element, figure, joined, paragraph, table
 from core.export.report.run import Run
 from core.wording import MISSING, duration, megabytes, number, stage
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.export.markup import NOTHING, Markup, element, joined, note, table, user
 from core.export.report.confusion import confusion
-from core.export.report.markup import NOTHING, Markup, element, joined, note, table, user
 from core.export.report.run import Run
 from core.wording import MISSING, number
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.events import Message
-from core.export.report.markup import NOTHING, Markup, bullets, element, joined, link, paragraph, table
+from core.export.markup import NOTHING, Markup, bullets, element, joined, link, paragraph, table
 from core.export.report.run import Run
 from core.export.versions import versions
 from core.wording import clean, stage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.export.markup import NOTHING, Markup, joined, paragraph, table
 from core.export.measures import language_note, language_rows, speed_note
-from core.export.report.markup import NOTHING, Markup, joined, paragraph, table
 from core.export.report.run import Run
 from core.wording import MISSING, megabytes, memory, milliseconds, number
 

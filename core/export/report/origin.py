@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from core.export.report.markup import NOTHING, Markup, joined, link, paragraph, table, user
+from core.export.markup import NOTHING, Markup, joined, link, paragraph, table, user
 from core.export.report.run import Run
 from core.known_data import known_set
 from core.pretraining import PAPER_SAYS, pretraining_volume, volume_words

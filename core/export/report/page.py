@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
+from core.export.document import document
+from core.export.markup import NOTHING, Markup, bullets, element, joined, link, note, paragraph, user
 from core.export.report.course import course
-from core.export.report.document import document
 from core.export.report.failures import failures
 from core.export.report.making import making
-from core.export.report.markup import NOTHING, Markup, bullets, element, joined, link, note, paragraph, user
 from core.export.report.measures import measures
 from core.export.report.origin import origin
 from core.export.report.run import Run, read_run

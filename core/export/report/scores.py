@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.export.dot_plot import Dot, DotRow, dot_plot
-from core.export.report.markup import NOTHING, Markup, bullets, figure, joined, note, paragraph, table, user
+from core.export.markup import NOTHING, Markup, bullets, figure, joined, note, paragraph, table, user
 from core.export.report.run import Run
 from core.wording import between, mean_sd, measured_by, metric, number, seeds, verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from core.export.report.markup import Markup, table
+from core.export.markup import Markup, table
 from core.export.report.run import Run
 from core.recipe import Task, settings
 from core.tasks.kinds import REDUCTION_FACTOR, SMALL_HIDDEN_SIZE, SMALL_REDUCTION_FACTOR, auto_training

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.export.report.markup import NOTHING, Markup, joined, paragraph, table
+from core.export.markup import NOTHING, Markup, joined, paragraph, table
 from core.export.report.run import Run
 from core.wording import number
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -12,11 +13,11 @@ from PySide6.QtWidgets import QHeaderView, QLineEdit, QTreeWidget, QTreeWidgetIt
 from core.known_data import KnownData, known_corpora, known_tasks
 from core.languages import LanguageEntry, all_languages, find_languages
 from core.pretraining import Volume, pretraining_volume
-from core.teachers import known_teacher
 from gui.draft import Draft
 from gui.lookup import Lookup
 from gui.pages.setup.section import Section, plain_label
-from gui.text import count, kind_name, number, plain_tip
+from gui.pages.setup.volume_words import cell, in_short, note
+from gui.text import count, kind_name, plain_tip
 from resources import sample
 
 _CODE = Qt.ItemDataRole.UserRole
@@ -52,7 +53,7 @@ class LanguageSection(Section):
         super().__init__("2", "language", draft)
         self.set_title(self.tr("Language"))
         self.facts: LanguageFacts | None = None
-        self._asked: tuple[str | None, str | None] = (None, None)
+        self._asked: tuple[str | None, str | None, Path] = (None, None, Path())
         self._search = Lookup(self)
         self._search.found.connect(self._show_found)
         self._look = Lookup(self)
@@ -127,7 +128,7 @@ class LanguageSection(Section):
 
     def refresh(self) -> None:
         """Show the language that the draft holds."""
-        asked = self.draft.value("language.code"), self.draft.value("teacher.model")
+        asked = self.draft.value("language.code"), self.draft.value("teacher.model"), self.draft.base
         if asked != self._asked:
             former, self._asked = self._asked, asked
             if asked[0] != former[0]:
@@ -152,18 +153,20 @@ class LanguageSection(Section):
 
     def read_words(self) -> str:
         """What the teacher read of the language, as a part of a line; empty where that isn't known."""
-        if self.facts is None or self.facts.volume is None:
+        return "" if self.facts is None else in_short(self.facts.volume, self.facts.name)
+
+    def read_note(self) -> str:
+        """The same in sentences; empty where no language or no teacher is chosen."""
+        teacher = self.draft.value("teacher.model")
+        if self.facts is None or not teacher:
             return ""
-        volume, name = self.facts.volume, self.facts.name
-        if volume.unseen:
-            return self.tr("never saw {}").format(name)
-        return self.tr("saw {} of {}").format(_amount(volume), name)
+        return note(self.facts.volume, self.facts.name, self.facts.entry.code, teacher)
 
     # -- searching -----------------------------------------------------------------------------------------------
 
     def _find(self) -> None:
         text, teacher = self.field.text(), self.draft.value("teacher.model")
-        self._search.ask(partial(_matches, text, teacher))
+        self._search.ask(partial(_matches, text, teacher, self.draft.base))
 
     def _show_found(self, found: tuple[LanguageFacts, ...]) -> None:
         self.list.clear()
@@ -175,7 +178,7 @@ class LanguageSection(Section):
                     entry.name,
                     entry.own_name,
                     entry.code,
-                    _read_cell(facts.volume, self.tr("nothing")),
+                    cell(facts.volume),
                     count(len(facts.corpora)) if facts.corpora else "",
                     ", ".join(tasks),
                 ]
@@ -196,29 +199,12 @@ class LanguageSection(Section):
         text = ""
         if not found and self.field.text().strip():
             text = self.tr("No language has this name or code. Try a part of the name.")
-        elif self.facts is not None and self.draft.value("teacher.model"):
-            text = self._volume_note(self.facts)
+        elif read := self.read_note():
+            text = read
         elif not self.is_ready and not self.field.text():
             text = self.tr("Type a few letters.")
         self.note.setText(text)
         self.note.setVisible(bool(text))
-
-    def _volume_note(self, facts: LanguageFacts) -> str:
-        volume, name = facts.volume, facts.name
-        known = known_teacher(self.draft.value("teacher.model"))
-        title = known.title if known else self.tr("this teacher")
-        if volume is None:
-            return self.tr("How much {} {} read isn't known.").format(name, title)
-        if volume.unseen:
-            return self.tr("{} never saw {} ({}). Adapting the teacher to your text first is worth the time.").format(
-                title, name, volume.corpus
-            )
-        as_other = self.tr(", listed as “{}”").format(volume.code) if volume.code != facts.entry.code else ""
-        note = "".join(f" {words[:1].upper()}{words[1:]}." for words in (volume.note, volume.doubt) if words)
-        words = self.tr("{} saw {} of {} in {}{}, as {} counted.")
-        return (
-            words.format(title, _amount(volume), name, volume.corpus, as_other, volume.source.partition(",")[0]) + note
-        )
 
     def _show_facts(self, facts: LanguageFacts | None) -> None:
         self.facts = facts
@@ -240,36 +226,22 @@ class LanguageSection(Section):
         self.choose(item.data(0, _CODE))
 
 
-def _read_cell(volume: Volume | None, nothing: str) -> str:
-    if volume is None:
-        return "–"
-    return nothing if volume.unseen else _amount(volume)
-
-
-def _amount(volume: Volume) -> str:
-    if volume.size_gib is None:
-        return f"{count(round(volume.tokens_millions * 1e6))} tokens"
-    if volume.size_gib >= 0.095:
-        return f"{number(volume.size_gib)} GiB"
-    return f"{number(volume.size_gib * 1024, 0 if volume.size_gib * 1024 >= 1 else 2)} MiB"
-
-
 @cache
 def _by_code() -> dict[str, LanguageEntry]:
     return {entry.code: entry for entry in all_languages()}
 
 
-def _facts_of(code: str | None, teacher: str | None) -> LanguageFacts | None:
+def _facts_of(code: str | None, teacher: str | None, base: Path) -> LanguageFacts | None:
     entry = _by_code().get(code or "")
-    return None if entry is None else _facts(entry, teacher)
+    return None if entry is None else _facts(entry, teacher, base)
 
 
-def _facts(entry: LanguageEntry, teacher: str | None) -> LanguageFacts:
-    volume = pretraining_volume(teacher, entry.code) if teacher else None
+def _facts(entry: LanguageEntry, teacher: str | None, base: Path) -> LanguageFacts:
+    volume = pretraining_volume(teacher, entry.code, base) if teacher else None
     return LanguageFacts(entry, volume, tuple(known_corpora(entry.code)), tuple(known_tasks(entry.code)))
 
 
-def _matches(text: str, teacher: str | None) -> tuple[LanguageFacts, ...]:
+def _matches(text: str, teacher: str | None, base: Path) -> tuple[LanguageFacts, ...]:
     """What a search finds; before one, the languages of the sample."""
     entries = find_languages(text, _MOST) if text.strip() else [_by_code()[code] for code in sample.LANGUAGES]
-    return tuple(_facts(entry, teacher) for entry in entries)
+    return tuple(_facts(entry, teacher, base) for entry in entries)

@@ -334,7 +334,7 @@ class SetupPage(QWidget):
     # -- what comes back -----------------------------------------------------------------------------------------
 
     def _on_language(self, facts: LanguageFacts | None) -> None:
-        self.teacher.show_volume(self.language.read_words())
+        self.teacher.show_volume(self.language.read_words(), self.language.read_note())
         self.corpus.show_language(facts)
         self.tasks.show_language(facts)
 

@@ -12,12 +12,13 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QToolButton, QVBox
 from core.errors import Fault
 from core.recipe import Task
 from core.tasks.kinds import KINDS, METHODS
+from core.wording import clean
 from gui.draft import Draft
 from gui.icons import icon
 from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import plain_label
-from gui.text import count, kind_name
+from gui.text import count, kind_name, leaks
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.elided import ElidedLabel
@@ -78,11 +79,14 @@ class TaskRow(QFrame):
         row.addWidget(self.options)
         row.addWidget(remove)
         self.counts = plain_label("note", self)
+        self.leaks = plain_label("warn", self)
+        self.leaks.hide()
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(SPACE.xs)
         self._rows.addLayout(row)
         self._rows.addWidget(self.counts)
+        self._rows.addWidget(self.leaks)
 
     @property
     def wrong(self) -> list[FieldControl]:
@@ -126,8 +130,21 @@ class TaskRow(QFrame):
             labels = [f"{label} {count(number)}" for label, number in found["labels"].items()]
             more = f", … ({count(len(labels))})" if len(labels) > _SHOWN_LABELS else ""
             text += " " + self.tr("Labels: {}.").format(", ".join(labels[:_SHOWN_LABELS]) + more)
+            text = "\n".join([text, *found["notes"]])
         self.counts.setText(text)
         self.counts.setVisible(bool(text))
+        self.leaks.setText(self._leak_words(found or {}))
+        self.leaks.setVisible(bool(self.leaks.text()))
+
+    def _leak_words(self, found: dict[str, Any]) -> str:
+        """What to say of test examples that are seen before the test, and what to do; empty where there are none."""
+        seen = leaks(found.get("leaks"))
+        if not seen:
+            return ""
+        advice = self.tr(
+            "For example “{}”. What was seen before flatters a score: take them out there, or out of the test split."
+        )
+        return f"{seen} {advice.format(clean(found['leaks']['examples'][0]))}"
 
     def _show_options(self, shown: bool) -> None:
         if self._form is None:
@@ -164,9 +181,9 @@ class TaskRow(QFrame):
 
     def _on_failed(self, faults: Sequence[Fault]) -> None:
         text = " ".join(f"{fault.problem} {fault.hint}" for fault in faults[:1])
-        set_role(self.counts, "note")
         self.counts.setText(text)
         self.counts.setVisible(True)
+        self.leaks.hide()
 
 
 def _tool(sign: str, name: str, parent: QWidget) -> QToolButton:

@@ -28,6 +28,7 @@ from gui.icons import icon
 from gui.lookup import Lookup
 from gui.pages.setup.latest_job import LatestJob
 from gui.pages.setup.section import Section, plain_label
+from gui.pages.setup.teacher_finder import TeacherFinder
 from gui.pages.setup.teacher_rows import Row, rows, short_name
 from gui.settings import SettingsFile
 from gui.text import count, megabytes, parameters
@@ -50,7 +51,7 @@ class TeacherSection(Section):
         self.set_title(self.tr("Teacher"))
         self._settings = settings
         self._rows: tuple[Row, ...] = ()
-        self._read = ""
+        self._read, self._read_note = "", ""
         self._typed = ""
         self._found: dict[str, Any] = {}
         self._listing = Lookup(self)
@@ -112,6 +113,11 @@ class TeacherSection(Section):
 
         self.facts = plain_label("note", self)
         self.body.addWidget(self.facts)
+        self.volume = plain_label("note", self)
+        self.body.addWidget(self.volume)
+        self.finder = TeacherFinder(self.draft, self)
+        self.finder.chosen.connect(self.choose)
+        self.body.addWidget(self.finder)
         self.adapt = QCheckBox(self.tr("Adapt it to the language first"), self)
         self.adapt.setObjectName("check-adapt")
         self.adapt.setMinimumHeight(28)
@@ -146,11 +152,12 @@ class TeacherSection(Section):
         """End what is under way."""
         self._look.forget()
         self._listing.forget()
+        self.finder.end()
 
-    def show_volume(self, words: str) -> None:
-        """How much of the language it read, as a part of a line."""
-        if words != self._read:
-            self._read = words
+    def show_volume(self, words: str, note: str) -> None:
+        """How much of the language it read, as a part of a line and in sentences."""
+        if (words, note) != (self._read, self._read_note):
+            self._read, self._read_note = words, note
             self.refresh()
 
     def refresh(self) -> None:
@@ -167,6 +174,9 @@ class TeacherSection(Section):
                 self._forget_typed()  # only a name that can be used: another can still be mended there
         self.facts.setText(self._facts_line(model))
         self.facts.setVisible(bool(self.facts.text()))
+        self.volume.setText(self._read_note if model is not None else "")
+        self.volume.setVisible(bool(self.volume.text()))
+        self.finder.refresh()
         self._show_adapt(model)
         self._mark_row(model)
 
@@ -250,6 +260,7 @@ class TeacherSection(Section):
 
     def _show_rows(self, found: tuple[Row, ...]) -> None:
         self._rows = found
+        self.finder.set_models(row.source for row in found if row.here)
         self.list.clear()
         for row in found:
             item = QTreeWidgetItem(

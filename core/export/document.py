@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.export.report.markup import Markup, joined, text
+from core.export.markup import Markup, joined, text
 from core.export.style import style
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
