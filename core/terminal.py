@@ -285,7 +285,7 @@ def teachers_text(found: TeachersFound) -> str:
         for one in found.teachers
     ]
     head = ("", "parameters", "tokens a word", "unknown tokens", "words split", "masked accuracy")
-    read = [f"{one.name} {one.volume_words}." for one in found.teachers]
+    read = [f"{one.name}: {one.volume_words}." for one in found.teachers]
     without = [f"{one.name} has no masked accuracy: {one.without}." for one in found.teachers if one.without]
     texts = f"Measured on {found.texts:,} texts ({found.words:,} words) of {found.language_name}. {ORDER}"
     notes = (*read, *without, f"{texts} {NOT_BY_ACCURACY}")
