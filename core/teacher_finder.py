@@ -38,8 +38,8 @@ ORDER = (
 )
 """How teachers are sorted, and why not otherwise."""
 NOT_BY_ACCURACY = (
-    "Masked accuracy doesn't sort them: each teacher guesses its own tokens, short ones are guessed more easily, and so "
-    "is text that was part of the pretraining."
+    "Masked accuracy doesn't sort them: each teacher guesses its own tokens, short ones are guessed more easily, and "
+    "so is text that was part of the pretraining."
 )
 _READ = 100_000
 """Texts that are read to choose these from, at most."""
