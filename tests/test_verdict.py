@@ -51,8 +51,7 @@ SEEN = f"{DROP} distinguishable from"
         (
             a_task(seeds=None),
             "one seed",
-            f"{SEEN} the noise of the 800 test examples (p = 0.002); of the noise in training, one seed tells "
-            "nothing.",
+            f"{SEEN} the noise of the 800 test examples (p = 0.002); of the noise in training, one seed tells nothing.",
         ),
         (
             a_task(drop=-3.0, seeds=(-5.0, -1.0), p=0.0001),
