@@ -34,7 +34,7 @@ SEEDS = (1, 2, 3)
 def names() -> TaskData:
     """Part of the built-in sample's entities."""
     data = load_task("ner", "sample", sample.task_folder("ner"))
-    return replace(data, train=data.train[:80], validation=data.validation[:40], test=data.test[:200])
+    return replace(data, train=data.train[:64], validation=data.validation[:30], test=data.test[:150])
 
 
 @pytest.fixture(scope="module")
