@@ -5,6 +5,7 @@ Standard input is a `Task` as JSON; the last line of standard output is what was
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 import time
@@ -119,6 +120,8 @@ class Timed:
 
 def _forget_peak() -> None:
     """Let the process's peak memory begin anew, where the system can; elsewhere it is that of all that came before."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before, which the system may have back
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
