@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from tiny_tasks import toy_task
 
 from benchmarks.ablation import commands
