@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.errors import InputError, Stopped
 from core.fault_log import log_own_fault
+from core.machine import share_cores
 from core.terminal import forget
 from core.wording import clean
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
             command is named. It is handed in, as nothing here may know of the window.
     """
     _make_printable(sys.stdout, sys.stderr)
+    share_cores()
     parser = _parser()
     options = argparse.Namespace()
     try:

@@ -20,6 +20,7 @@ from core.context import Context
 from core.errors import Fault, InputError, Stopped
 from core.events import Event
 from core.fault_log import log_own_fault
+from core.machine import share_cores
 from core.recipe import LEAST_LETTERS
 from core.terminal import forget
 from core.wording import shortened
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the program's name; None: what the process was given.
     """
     signal.signal(signal.SIGTERM, _terminated)
+    share_cores()
     try:
         try:
             _say({"done": _do(*_asked(sys.argv[1:] if arguments is None else arguments))})

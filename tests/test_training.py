@@ -27,7 +27,7 @@ from core.errors import InputError, Stopped
 from core.events import Loss
 from core.models import LanguageModel, tensors_of
 from tests.conftest import build
-from tests.tiny_training import SETTINGS, Recorder, Texts, data_for, distil, hooks, same
+from tests.tiny_training import SETTINGS, Recorder, Texts, data_for, distil, hooks, same, texts
 
 LATER_ROUND = (replace(SETTINGS, begin=6, steps=12), Counters(step=6, tokens=100))
 
@@ -212,6 +212,13 @@ def test_steps_are_a_pure_function_of_their_number() -> None:
 
 def contents(batches: list[MaskedBatch]) -> set[tuple[int, ...]]:
     return {tuple(batch.input_ids.flatten().tolist()) for batch in batches}
+
+
+@pytest.mark.parametrize(("batch_tokens", "passes"), [(64, range(4, 7)), (1024, range(2, 4)), (4096, range(4, 6))])
+def test_a_step_takes_several_bundles_but_no_tiny_ones(batch_tokens: int, passes: range) -> None:
+    data = replace(data_for(build("bert", tied=True), micro_tokens=8192), train=texts(2000, 3))
+    steps = Steps(data, "layers", batch_tokens)
+    assert all(len(steps[number]) in passes for number in range(4))
 
 
 def test_an_epoch_later_the_same_bundles_come_in_another_order_with_other_masks() -> None:

@@ -14,7 +14,9 @@ from core.seeds import derive
 MASK_VARIANTS = 4
 """Ways in which a text is masked while a student learns from a teacher, whose answers to each are needed once."""
 _BUNDLES = 4
-"""Bundles of texts of like lengths that a step is made of, at least."""
+"""Bundles of texts of like lengths that a step is made of, at least; of `_BUNDLE` tokens each where two fill a step."""
+_BUNDLE = 512
+"""Tokens below which a pass through a small model hardly takes less time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Steps:
         """
         self._data, self._variants = data, mask_variants
         lengths = data.train.lengths
-        self._bundles = bundles(lengths, max(1, batch_tokens // _BUNDLES), derive(data.seed, "bundles"))
+        size = max(1, batch_tokens // _BUNDLES, _BUNDLE if batch_tokens >= 2 * _BUNDLE else 0)
+        self._bundles = bundles(lengths, size, derive(data.seed, "bundles"))
         sizes = np.array([lengths[texts].sum() for texts in self._bundles])
         self._plan = StepPlan(sizes, batch_tokens, derive(data.seed, stage, "order"))
         self._masker = data.masker(f"{stage} masks", data.masked_share)
