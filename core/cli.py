@@ -216,6 +216,7 @@ def _estimate(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from core import recipe as recipes
+    from core.command_text import evaluation_text
     from core.sources import model_folder
 
     recipe = recipes.load(options.recipe)
@@ -224,10 +225,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         from core.evaluation import evaluate_model  # brings torch: only once the input can be used
 
         found = evaluate_model(model, recipe, options.recipe.absolute().parent, ctx)
-    _tell(options, found, lambda: _evaluation_text(found))
+    _tell(options, found, lambda: evaluation_text(found))
 
 
 def _trim(options: argparse.Namespace) -> None:
+    from core.command_text import trim_text
     from core.recipe import Corpus
     from core.sources import model_folder
     from core.trim import trim_folder, wanted
@@ -237,15 +239,16 @@ def _trim(options: argparse.Namespace) -> None:
     with _following("trim") as ctx:
         model = model_folder(options.model, Path.cwd())
         found = trim_folder(model, corpus, Path.cwd(), keep, options.words, options.out, ctx)
-    _tell(options, found, lambda: _trim_text(found, options.out))
+    _tell(options, found, lambda: trim_text(found, options.out))
 
 
 def _corpus(options: argparse.Namespace) -> None:
+    from core.command_text import corpus_text
     from core.corpus.survey import survey
 
     with _following("corpus") as ctx:
         found = survey(options.files, Path.cwd(), ctx)
-    _tell(options, found.to_json(), lambda: _corpus_text(found.to_json()))
+    _tell(options, found.to_json(), lambda: corpus_text(found.to_json()))
     if found.too_few:
         raise InputError(
             f"A run would refuse the corpus: it would keep only {found.kept} texts of it.",
@@ -289,89 +292,6 @@ def _compare(options: argparse.Namespace) -> None:
 
         write_comparison(found, options.out)
     _tell(options, found.to_json(), lambda: comparison_text(found))
-
-
-# -- words -----------------------------------------------------------------------------------------------------------
-
-
-def _evaluation_text(found: dict[str, Any]) -> str:
-    from core.export.measures import language_note, language_rows, speed_note, speed_rows
-    from core.tables import text_table
-    from core.wording import measured_by, megabytes, number, parameters, whole_score
-
-    rows = [
-        ("parameters", parameters(found["parameters"])),
-        ("size", megabytes(found["megabytes"])),
-        ("masked-language loss", number(found["mlm_loss"], 3)),
-        ("masked-token accuracy", number(found["mlm_accuracy"])),
-        *language_rows((found,)),
-    ]
-    rows += [(f"{name} ({measured_by(task)})", whole_score(task)) for name, task in found["tasks"].items()]
-    rows += speed_rows(found.get("inference"), ("model",))
-    tables = [text_table(("", "model"), rows)]
-    for name, task in found["tasks"].items():
-        each = [
-            (label, *(number(scores[column]) for column in ("precision", "recall", "f1")), f"{scores['support']:,}")
-            for label, scores in task["labels"].items()
-        ]
-        tables.append(text_table((name, "precision", "recall", "F1", "support"), each))
-    notes = language_note((found,)), speed_note(found.get("inference"))
-    return "\n\n".join([*tables, *filter(None, notes)])
-
-
-def _trim_text(found: dict[str, Any], out: Path) -> str:
-    from core.tables import text_table
-    from core.wording import number
-
-    rows = [
-        ("vocabulary", f"{found['vocabulary']['before']:,}", f"{found['vocabulary']['after']:,}"),
-        ("parameters", f"{found['parameters']['before']:,}", f"{found['parameters']['after']:,}"),
-        ("tokens a word", number(found["fertility"]["before"], 3), number(found["fertility"]["after"], 3)),
-        ("unknown tokens", f"{found['unknown']['before']:,}", f"{found['unknown']['after']:,}"),
-    ]
-    kept = ", ".join(f"{count:,} {reason}" for reason, count in found["kept"].items() if count)
-    proof = found["proof"]
-    lines = [
-        f"Kept: {kept}; {100 * found['coverage']:.2f} % of the corpus' tokens.",
-        f"Proved on {proof['lines']:,} held-out texts: {proof['compared']:,} of kept tokens only are cut as before;",
-        f"{proof['spelt']:,} are spelt by the kept alphabet and have no new unknown token.",
-        f"{100 * found['split']:.1f} % of the words take more tokens than before; the worst:",
-        *(f"  {clean(word['word'])}  {_cut(word['before'])} -> {_cut(word['after'])}" for word in found["worst"][:5]),
-    ]
-    if found["weights"]:
-        same = found["model_proof"]
-        lines.insert(
-            3, f"On {same['compared']:,} held-out texts ({same['tokens']:,} kept tokens) the model itself is the same."
-        )
-    else:
-        lines.append("The folder holds no weights: tokenizer and configuration were trimmed.")
-    return "\n".join([text_table(("", "before", "after"), rows), "", *lines, "", clean(out.absolute())])
-
-
-def _cut(pieces: list[str]) -> str:
-    return clean("|".join(pieces))
-
-
-def _corpus_text(found: dict[str, Any]) -> str:
-    from core.wording import megabytes
-
-    def section(title: str, lines: list[str]) -> list[str]:
-        return ["", title, *(f"  {clean(line)}" for line in lines)] if lines else []
-
-    reasons = {"empty": "empty", "repeated": "repeated", "short": "too short", "other_script": "in another script"}
-    dropped = ", ".join(f"{found['dropped'][key]:,} {words}" for key, words in reasons.items() if found["dropped"][key])
-    scripts = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found["scripts"].items())
-    complaints = [f"{entry['file']}:{entry['line']}: {entry['problem']}" for entry in found["complaints"]]
-    more = found["complaint_count"] - len(complaints)
-    lines = [
-        f"{found['files']:,} files of {megabytes(found['bytes'] / 1e6)}, {found['texts']:,} texts",
-        f"A run keeps {found['kept']:,} of them" + (f"; dropped: {dropped}" if dropped else ""),
-        *([f"Letters: {scripts}"] if scripts else []),
-        *section("The first texts:", found["first"][:5]),
-        *section("Warnings:", found["warnings"]),
-        *section("Complaints:", [*complaints, *([f"… and {more:,} more"] if more else [])]),
-    ]
-    return "\n".join(lines)
 
 
 # -- talking ---------------------------------------------------------------------------------------------------------

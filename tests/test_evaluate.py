@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core import cli
+from core.command_text import evaluation_text
 from core.compression.layers import cut_layers
 from core.errors import InputError, Stopped
 from core.events import Event, Message, Score
@@ -161,6 +162,6 @@ def test_evaluate_gives_what_the_run_gave_its_student(
         for label, scores in task["labels"].items():
             kept = details[name]["labels"][label]
             assert scores == {"support": kept["support"], **kept["student"]}
-    told = cli._evaluation_text({**found, "tasks": found, **whole.read_results()["student"]})
+    told = evaluation_text({**found, "tasks": found, **whole.read_results()["student"]})
     assert "topic (macro F1, 5-fold cross-validation)" in told and "(2 seeds), 95 % " in told
     assert "precision" in told and all(label in told for label in found["ner"]["labels"])

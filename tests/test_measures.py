@@ -7,7 +7,7 @@ from typing import Any
 
 from finished_run import RESULTS, recipe
 
-from core import cli
+from core.command_text import evaluation_text
 from core.export.card import model_card
 from core.export.measures import language_note, language_rows, speed_note, speed_rows
 from core.terminal import summary
@@ -73,7 +73,7 @@ def test_the_card_tells_what_does_not_depend_on_the_machine() -> None:
 
 def test_what_evaluate_says_of_a_model_is_told() -> None:
     found = {**measured()["student"], "tasks": {}, "inference": {**INFERENCE, "model": INFERENCE["teacher"]}}
-    text = cli._evaluation_text(found)
+    text = evaluation_text(found)
     assert "222.2" in text and "12.3 ms" in text and "640 tokens" in text
     del found["inference"]
-    assert " ms" not in cli._evaluation_text(found)
+    assert " ms" not in evaluation_text(found)
