@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def measure(folder: Path, texts: Sequence[str], max_length: int, threads: int) -
         # As many texts in every batch: where there are too few, some come twice.
         starts = range(0, len(texts), size)
         groups = [[texts[(start + place) % len(texts)] for place in range(size)] for start in starts]
-        seconds = repeated(lambda turn, groups=groups: read(lm, groups[turn % len(groups)], most))
+        seconds = repeated(partial(_turn, lm, groups, most))
         low, median, high = (1000 * float(value) for value in np.quantile(seconds, (_SPREAD[0], 0.5, _SPREAD[1])))
         rate = 1000 * size / median
         batches[str(size)] = {"milliseconds": median, "low": low, "high": high, "texts_per_second": rate}
@@ -68,6 +69,10 @@ def measure(folder: Path, texts: Sequence[str], max_length: int, threads: int) -
         "tokens_a_text": float(np.mean([len(ids) for ids in _tokenised(lm, texts, most)["input_ids"]])),
         "batches": batches,
     }
+
+
+def _turn(lm: LanguageModel, groups: Sequence[Sequence[str]], max_length: int, number: int) -> None:
+    read(lm, groups[number % len(groups)], max_length)
 
 
 @torch.inference_mode()
@@ -91,7 +96,8 @@ def repeated(work: Callable[[int], object], clock: Callable[[], float] = time.pe
     before = clock()
     work(0)
     slow = clock() - before > _SECONDS
-    begin, found = clock(), []
+    begin = clock()
+    found: list[float] = []
     while len(found) < _MOST:
         before = clock()
         work(len(found) + 1)

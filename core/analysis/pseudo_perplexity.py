@@ -14,6 +14,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -104,7 +105,7 @@ def masked_copies(read: Sequence[Window], tokenizer: PreTrainedTokenizerBase, mi
     """
     special = set(tokenizer.all_special_ids)
     copies = [(window, place) for window in read for place, token in enumerate(window) if token not in special]
-    parts = split([len(window) for window, _ in copies], micro_tokens)
+    parts = split(np.array([len(window) for window, _ in copies], dtype=np.int64), micro_tokens)
     return [_batch([copies[number] for number in part], tokenizer) for part in parts]
 
 
