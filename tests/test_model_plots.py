@@ -40,7 +40,8 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 def _shown(plot: PlotPanel, qtbot: QtBot) -> None:
-    qtbot.addWidget(plot)
+    # Held until it is closed: Python would destroy what only a test knew, even while it is painted.
+    qtbot.addWidget(plot, before_close_func=lambda _, held=plot: None)
     plot.resize(800, 440)
     plot.show()
     QApplication.processEvents()

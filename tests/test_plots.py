@@ -54,7 +54,8 @@ def model(qapp: object) -> RunModel:
 
 
 def _shown(plot: PlotPanel, model: RunModel, qtbot: QtBot) -> None:
-    qtbot.addWidget(plot)
+    # Held until it is closed: Python would destroy what only a test knew, even while it is painted.
+    qtbot.addWidget(plot, before_close_func=lambda _, held=plot: None)
     plot.resize(700, 400)
     plot.show()
     plot.show_model(model)  # type: ignore[attr-defined]

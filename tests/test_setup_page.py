@@ -206,9 +206,9 @@ def test_what_the_teacher_has_read_is_told_in_sentences(page: SetupPage, qtbot: 
     assert "never saw Maltese" in page.teacher.volume.text()
     folder = tmp_path / "mine"
     shutil.copytree(sample.teacher_folder(), folder)
-    (folder / "pretraining.json").write_text('{"tokens": {"mlt": 388500, "slk": 9}}', encoding="utf-8")
+    (folder / "pretraining.json").write_text('{"tokens": {"mlt": 388501, "slk": 9}}', encoding="utf-8")
     for code, words in (
-        ("mlt", "This teacher saw 388 k tokens of Maltese in the text that mine lists"),
+        ("mlt", "This teacher saw 389 k tokens of Maltese in the text that mine lists"),
         ("slk", "saw 9 tokens of Slovak"),
         ("swh", "This teacher never saw Swahili (the text that mine lists)"),
     ):

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPen, QPolygonF
+from PySide6.QtWidgets import QGraphicsPolygonItem
 
 from gui.plots.curve import Area, Curve, Note, Span
 from gui.theme import SIZE, theme
@@ -165,7 +166,7 @@ class Areas:
     def __init__(self, plot: pg.PlotItem) -> None:
         self._plot = plot
         self._areas: Sequence[Area] = ()
-        self._items: list[pg.FillBetweenItem] = []
+        self._items: list[QGraphicsPolygonItem] = []
 
     def show(self, areas: Sequence[Area]) -> None:
         """Draw these."""
@@ -175,8 +176,10 @@ class Areas:
         while self._items:
             self._plot.removeItem(self._items.pop())
         for area in areas:
-            edges = (pg.PlotCurveItem(area.x, edge) for edge in (area.low, area.high))
-            item = pg.FillBetweenItem(*edges)
+            above = zip(area.x.tolist(), area.high.tolist(), strict=True)
+            below = zip(area.x[::-1].tolist(), area.low[::-1].tolist(), strict=True)
+            item = QGraphicsPolygonItem(QPolygonF([QPointF(*place) for place in (*above, *below)]))
+            item.setPen(QPen(Qt.PenStyle.NoPen))
             item.setZValue(-15)
             self._plot.addItem(item, ignoreBounds=True)
             self._items.append(item)
