@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.wording import memory, milliseconds, number
@@ -50,7 +50,7 @@ def speed_rows(inference: Mapping[str, Any] | None, names: Sequence[str]) -> lis
     """
     if not inference:
         return []
-    words = (
+    words: tuple[tuple[str, Callable[[Any], str]], ...] = (
         ("one text", milliseconds),
         ("32 texts at once", milliseconds),
         ("texts a second, one by one", number),
