@@ -81,11 +81,16 @@ def _rounded(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.5 else f"{value:.1f}".removesuffix(".0")
 
 
-def milliseconds(value: float | None) -> str:
-    """A short time, in three digits or whole: 2.13 ms, 12.3 ms, 1,204 ms."""
-    if value is None:
+def milliseconds(found: Mapping[str, float] | None) -> str:
+    """A short time that was measured again and again, in three digits or whole: 2.13 ms (2.01 to 2.40)."""
+    if not found:
         return MISSING
-    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} ms"
+    middle, low, high = (_three_digits(found[key]) for key in ("milliseconds", "low", "high"))
+    return f"{middle} ms ({low} to {high})"
+
+
+def _three_digits(value: float) -> str:
+    return number(value, 2 if value < 9.995 else 1 if value < 99.95 else 0)
 
 
 def memory(megabytes: float | None) -> str:

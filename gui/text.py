@@ -157,12 +157,13 @@ def _two_digits(value: float) -> str:
     return number(value, 1 if value < 9.5 and round(value, 1) % 1 else 0)
 
 
-def milliseconds(value: float | None) -> str:
-    """A short time, in three digits or whole: 2.13 ms, 12.3 ms, 1,204 ms."""
-    if value is None:
+def milliseconds(found: Mapping[str, float] | None) -> str:
+    """A short time that was measured again and again, in three digits or whole: 2.13 ms (2.01 to 2.40)."""
+    if not found:
         return MISSING
-    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return QCoreApplication.translate("Durations", "{} ms").format(number(value, digits))
+    values = (found[key] for key in ("milliseconds", "low", "high"))
+    words = [number(value, 2 if value < 9.995 else 1 if value < 99.95 else 0) for value in values]
+    return QCoreApplication.translate("Durations", "{} ms ({} to {})").format(*words)
 
 
 def memory(size: float | None) -> str:

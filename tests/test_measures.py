@@ -17,11 +17,12 @@ BATCHES = {
     "1": {"milliseconds": 12.345, "low": 12.0, "high": 14.0, "texts_per_second": 81.0},
     "32": {"milliseconds": 404.4, "low": 400.0, "high": 410.0, "texts_per_second": 79.1},
 }
+SMALL = {"milliseconds": 2.0, "low": 0.1234, "high": 9.999, "texts_per_second": 500.0}
 INFERENCE: dict[str, Any] = {
     "threads": 2,
     "tokens_a_text": 17.4,
     "teacher": {"megabytes_on_disk": 711.9, "peak_memory_megabytes": 1300.0, "batches": BATCHES},
-    "student": {"megabytes_on_disk": 91.3, "peak_memory_megabytes": 480.0, "batches": {"1": {"milliseconds": 2.0}}},
+    "student": {"megabytes_on_disk": 91.3, "peak_memory_megabytes": 480.0, "batches": {"1": SMALL}},
 }
 
 
@@ -40,17 +41,17 @@ def measured() -> dict[str, Any]:
 
 
 def test_short_times_have_three_digits() -> None:
-    assert [milliseconds(value) for value in (0.1234, 2.127, 9.999, 12.34, 99.97, 1204.4, None)] == [
-        "0.12 ms", "2.13 ms", "10.0 ms", "12.3 ms", "100 ms", "1,204 ms", "–",
-    ]  # fmt: skip
-    assert memory(None) == "–"
+    assert milliseconds({"milliseconds": 12.34, "low": 2.127, "high": 1204.4}) == "12.3 ms (2.13 to 1,204)"
+    assert milliseconds({"milliseconds": 99.97, "low": 99.94, "high": 100.0}) == "100 ms (99.9 to 100)"
+    assert milliseconds(None) == memory(None) == "–"
 
 
 def test_what_was_not_measured_is_a_dash_and_what_no_model_has_no_row() -> None:
     rows = {name: values for name, *values in speed_rows(INFERENCE, ("teacher", "student"))}
-    assert rows["one text"] == ["12.3 ms", "2.00 ms"]
-    assert rows["32 texts at once"] == ["404 ms", "–"]
-    assert rows["texts a second, one by one"] == ["81.0", "–"]
+    assert rows["one text"] == ["12.3 ms (12.0 to 14.0)", "2.00 ms (0.12 to 10.0)"]
+    assert rows["32 texts at once"] == ["404 ms (400 to 410)", "–"]
+    assert rows["texts a second, one by one"] == ["81.0", "500.0"]
+    assert rows["texts a second, 32 at once"] == ["79.1", "–"]
     assert rows["memory"] == ["1.3 GB", "480 MB"]
     assert speed_rows(None, ("teacher", "student")) == [] and speed_note(None) == ""
     assert language_rows(({}, {})) == [] and language_note(({}, {})) == ""

@@ -260,6 +260,7 @@ max_length = 32
 [targets]
 vocabulary_size = 700
 [schedule]
+distil_steps = 1
 batch_tokens = 512
 device = "cpu"
 precision = "float32"

@@ -112,8 +112,8 @@ def test_speed_memory_and_surprise_are_told_of_both_models(page: ResultsPage, sh
     show(json.dumps(measured()))
     assert page._speed.isVisible() and page._speed_heading.isVisible()
     assert page._speed.accessibleName() == page._speed_heading.text() == "Speed and memory here"
-    assert "One text\t12.3 ms\t2.00 ms" in page._speed.as_text()
-    assert "32 texts at once\t404 ms\t–" in page._speed.as_text()
+    assert "One text\t12.3 ms (12.0 to 14.0)\t2.00 ms (0.12 to 10.0)" in page._speed.as_text()
+    assert "32 texts at once\t404 ms (400 to 410)\t–" in page._speed.as_text()
     assert "Working memory\t1.3 GB\t480 MB" in page._speed.as_text()
     assert "2 threads" in page._speed.toolTip() and "17 tokens" in page._speed.toolTip()
     assert "111.1\t222.2\t+111.1" in page._scores.as_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.wording import memory, milliseconds, number
@@ -50,7 +50,7 @@ def speed_rows(inference: Mapping[str, Any] | None, names: Sequence[str]) -> lis
     """
     if not inference:
         return []
-    words = (
+    words: tuple[tuple[str, Callable[[Any], str]], ...] = (
         ("one text", milliseconds),
         ("32 texts at once", milliseconds),
         ("texts a second, one by one", number),
@@ -61,16 +61,17 @@ def speed_rows(inference: Mapping[str, Any] | None, names: Sequence[str]) -> lis
     return [(name, *map(told, row)) for (name, told), row in zip(words, values, strict=True)]
 
 
-def speeds(inference: Mapping[str, Any], name: str) -> list[float | None]:
+def speeds(inference: Mapping[str, Any], name: str) -> list[Any]:
     """What was measured of a model; None for what wasn't.
 
     Returns:
-        Milliseconds of a text, and of 32 at once; texts a second, one by one and 32 at once; megabytes of memory.
+        `milliseconds`, `low` and `high` of a text, and of 32 at once; texts a second, one by one, and 32 at once;
+        megabytes of memory.
     """
     model = inference.get(name) or {}
-    one, many = (model.get("batches", {}).get(size, {}) for size in ("1", "32"))
-    keys = ("milliseconds", "texts_per_second")
-    return [*(batch.get(key) for key in keys for batch in (one, many)), model.get("peak_memory_megabytes")]
+    batches = [model.get("batches", {}).get(size) for size in ("1", "32")]
+    rates = [batch and batch["texts_per_second"] for batch in batches]
+    return [*batches, *rates, model.get("peak_memory_megabytes")]
 
 
 def speed_note(inference: Mapping[str, Any] | None) -> str:
@@ -80,6 +81,6 @@ def speed_note(inference: Mapping[str, Any] | None) -> str:
     threads = inference["threads"]
     return (
         f"Speed: texts of {number(inference['tokens_a_text'], 0)} tokens, {threads} "
-        f"thread{'' if threads == 1 else 's'}, float32, from the letters to the encoder's states; medians on this "
-        "machine. Memory is a whole process's, Python and libraries included."
+        f"thread{'' if threads == 1 else 's'}, float32, from the letters to the encoder's states; the median on this "
+        "machine, and where eight of ten lie. Memory is a whole process's, Python and libraries included."
     )

@@ -24,6 +24,8 @@ MAX_LENGTH = 128
 """Sub-tokens a text at most: this is a quick look."""
 RIDGE = 0.03
 """Penalty, as a share of the features' mean variance."""
+_TOGETHER = 1024
+"""Tokens that a processor reads at once: what more of them leave behind doesn't stay in its cache."""
 _FLOAT64 = 2
 """Times as long as in float32 that a multiplication takes."""
 
@@ -78,7 +80,8 @@ class LiveProbe:
         Raises:
             Stopped: the user wants the run to end.
         """
-        tokens = micro_batch_tokens(lm)
+        on_cpu = lm.model.device.type == "cpu"
+        tokens = min(_TOGETHER, micro_batch_tokens(lm)) if on_cpu else micro_batch_tokens(lm)
         with torch.autocast(lm.model.device.type, torch.bfloat16, bfloat16):
             features = unit_features(lm, self._encoded, tokens, ctx or Quiet()).cpu().double()
         fitted = len(self._targets)

@@ -115,10 +115,10 @@ class SpeedTable(NumberTable):
         self.setAccessibleName(self.tr("Speed and memory here"))
         tip = self.tr(
             "Texts of {tokens} tokens, from the letters to the encoder's states, with {threads} threads of the "
-            "processor: the median of some repeats. Memory is that of a whole process."
+            "processor: the median, and where eight of ten repeats lie. Memory is that of a whole process."
         ).format(tokens=text.number(inference["tokens_a_text"], 0), threads=text.count(inference["threads"]))
         self.setToolTip(tip)
-        measures: tuple[tuple[str, Callable[[float | None], str]], ...] = (
+        measures: tuple[tuple[str, Callable[[Any], str]], ...] = (
             (self.tr("One text"), text.milliseconds),
             (self.tr("32 texts at once"), text.milliseconds),
             (self.tr("Texts a second, one by one"), text.number),
