@@ -151,4 +151,4 @@ def test_the_live_probe_reads_no_more_than_a_window_of_a_text() -> None:
     data = tiny_tasks.toy_task()
     long = tuple(TextExample(" ".join([e.text] * 50), e.label) for e in data.train)
     probe = LiveProbe(dataclasses.replace(data, train=long), TOY, 12)
-    assert probe.tokens <= 12 * (len(data.train) + len(data.validation))
+    assert sum(probe._encoded.sizes) <= 12 * (len(data.train) + len(data.validation))
