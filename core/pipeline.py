@@ -147,7 +147,7 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
         "validation_loss": ours.mlm,
         "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy, **known[0]},
         "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy, **known[1]},
-        "inference": measure_inference(folders, texts, recipe, ctx),
+        "inference": measure_inference(folders, texts, recipe, ctx) if work.times_models else None,
         "tasks": scored.tasks,
         "leaks": {name: leaks.to_json() for name, leaks in work.leaks.items()},
         "seconds": ctx.seconds - before,

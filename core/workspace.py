@@ -73,6 +73,8 @@ class Workspace:
     """What is being trained now."""
     answers: Answers | None = None
     """Where a teacher's answers are kept, where several runs share them."""
+    times_models: bool = True
+    """Whether speed and memory are measured at the end: not where runs go on side by side."""
     _memory: Remembered | None = None
     _saved_at: float = 0.0
     _about_training: Mapping[str, Any] = field(default_factory=dict)

@@ -103,7 +103,7 @@ def _work(folder: RunFolder, order: Order, store: Store, ctx: RunContext) -> tup
     write_atomic(folder.recipe, to_toml(recipe).encode())
     settle_folder(folder)
     stages = recipe_sizes(checked.config, recipe, recipe.targets.vocabulary_size).stages
-    work = Workspace(folder, recipe, checked, ctx, [stage.name for stage in stages])
+    work = Workspace(folder, recipe, checked, ctx, [stage.name for stage in stages], times_models=False)
     ctx.resume_at(*_last_mark(work))
     set_up_torch(recipe.schedule)
     work.corpus = prepare(recipe.corpus, folder.path, order.corpus_seed, store.corpus, ctx)
