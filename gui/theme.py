@@ -14,8 +14,11 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 import resources
 
-_DROP = (Path(resources.__file__).parent / "icons" / "drop.svg").as_posix()
+_ICONS = Path(resources.__file__).parent / "icons"
+_DROP = (_ICONS / "drop.svg").as_posix()
 """A combo box's arrow; style sheets take a file only, so it is of a grey that both themes can carry."""
+_TICKS = tuple((_ICONS / f"tick-{ink}.svg").as_posix() for ink in ("light", "dark"))
+"""What stands in a checked box, in the light theme and in the dark one: light on dark, dark on light."""
 
 Choice = Literal["system", "light", "dark"]
 
@@ -248,6 +251,15 @@ def _style_sheet(colors: Colors) -> str:
     }}
     QListView::item, QTreeView::item {{ min-height: {SIZE.target}px; }}
     QTreeView::item, QTableView::item {{ padding: 0 {SPACE.s}px; }}
+    QCheckBox::indicator, QTreeView::indicator {{
+        width: 14px; height: 14px; border: 1px solid {colors.edge}; border-radius: 3px; background: {colors.field};
+    }}
+    QCheckBox::indicator:checked, QTreeView::indicator:checked {{
+        border-color: {colors.accent}; background: {colors.accent}; image: url("{_TICKS[colors is DARK]}");
+    }}
+    QCheckBox::indicator:disabled {{ border-color: {colors.rule}; background: {colors.page}; }}
+    QCheckBox::indicator:focus {{ border: 2px solid {colors.accent}; }}
+    QTableCornerButton::section {{ background: {colors.page}; border: 0; border-bottom: 1px solid {colors.rule}; }}
     QHeaderView::section {{
         background: {colors.page}; color: {colors.grey}; border: 0; border-bottom: 1px solid {colors.rule};
         padding: {SPACE.xs}px {SPACE.s}px;

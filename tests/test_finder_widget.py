@@ -16,6 +16,7 @@ from core.teacher_finder import TeacherElsewhere
 from gui.draft import Draft
 from gui.pages.setup.teacher_finder import TeacherFinder
 from gui.text import count
+from gui.theme import theme
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
 XLM_R = "FacebookAI/xlm-roberta-base"
@@ -79,6 +80,7 @@ def draft(qapp: object) -> Draft:
 
 @pytest.fixture
 def finder(draft: Draft, qtbot: QtBot) -> Iterator[TeacherFinder]:
+    theme()  # whose style sheet has its own measures
     holder = QWidget()
     qtbot.addWidget(holder)
     made = TeacherFinder(draft, holder)
@@ -126,7 +128,7 @@ def test_what_was_measured_is_told_and_what_was_not(finder: TeacherFinder, draft
     finder.button.click()
     jobs[0].done.emit(FOUND)
     assert cells(finder) == [
-        ["sample", "1.2 M", "1.46", "1.23 %", "55.5 %", "–"],
+        ["Built-in sample", "1.2 M", "1.46", "1.23 %", "55.5 %", "–"],
         ["models/<b>mine", "1.2 M", "1.46", "1.23 %", "–", "–"],
         ["XLM-R base", "278 M", "–", "–", "–", "23.2 GiB"],
     ]
@@ -144,6 +146,8 @@ def test_a_teacher_is_chosen_in_its_row(finder: TeacherFinder, draft: Draft, job
     jobs[0].done.emit(FOUND)
     buttons = finder.table.findChildren(QPushButton)
     assert [button.text() for button in buttons] == ["Choose"] * 3 and all(button.toolTip() for button in buttons)
+    qtbot.waitUntil(lambda: all(button.width() >= button.sizeHint().width() > 50 for button in buttons))
+    assert all(button.height() >= 28 for button in buttons)
     buttons[2].click()
     assert draft.value("teacher.model") == XLM_R
     assert [button.text() for button in buttons] == ["Choose", "Choose", "Chosen"] and not buttons[2].isEnabled()

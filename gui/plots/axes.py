@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import pyqtgraph as pg
 
 from core.export.drawing import Axis, LogAxis
 from gui.text import count, number, parameters
 
-_PIXELS_A_TICK = 80
+_APART = (52, 26)
+"""Pixels between two ticks at least, where their words stand beside each other and where under each other."""
 _ROOM, _BEYOND = 0.08, 0.12
 """Shares of an extent: around points, and from the least of them to one that has no logarithm."""
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SMALLEST, _LARGEST = -12.0, 15.0
 """Powers of ten that an axis goes to, however far it is zoomed out."""
 
@@ -49,10 +52,15 @@ class PowersAxis(NumberAxis):
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         """The places of round numbers, of one level."""
         ends = [power(place) for place in sorted((low, high))]
-        wanted = max(2, round(size / _PIXELS_A_TICK))
-        ticks = LogAxis(*ends, 0, 1).ticks(wanted)
+        apart = _APART[self.orientation in ("left", "right")]
+        wanted = max(2, round(size / apart))
+        axis = LogAxis(*ends, 0, size)
+        ticks = axis.ticks(wanted)
+        while wanted > 2 and any(axis(after) - axis(tick) < apart for tick, after in pairwise(ticks)):
+            wanted -= 1
+            ticks = axis.ticks(wanted)
         if len(ticks) < 2:  # within a decade, and between its round numbers
-            ticks = Axis(*ends, 0, 1).ticks(wanted)
+            ticks = Axis(*ends, 0, size).ticks(wanted)
         return [(1.0, [math.log10(tick) for tick in ticks])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
@@ -113,6 +121,12 @@ def plain(value: float, spacing: float) -> str:
     """A number with as many decimals as its distance to the next needs."""
     digits = next((digits for digits in range(4) if abs(spacing * 10**digits - round(spacing * 10**digits)) < 1e-6), 4)
     return number(value, digits)
+
+
+def short(value: float, spacing: float) -> str:
+    """A large number with its SI prefix and as many decimals as its distance to the next needs: 20 M."""
+    unit, prefix = next(((unit, prefix) for unit, prefix in _PREFIXES if abs(value) >= unit * 0.99995), (1.0, ""))
+    return f"{plain(value / unit, spacing / unit)} {prefix}".rstrip()
 
 
 def millions(value: float, _: float) -> str:

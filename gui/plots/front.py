@@ -13,7 +13,7 @@ from core.analysis.pareto import FrontGroup, FrontPoint
 from core.analysis.published import PublishedPoint, published_for
 from core.export.comparison_figures import staircase
 from core.wording import clean
-from gui.plots.axes import NumberAxis, PowersAxis, plain, power, with_room
+from gui.plots.axes import NumberAxis, PowersAxis, plain, power, short, with_room
 from gui.plots.curve import Curve, Drawing, Key, told_apart
 from gui.plots.panel import PlotPanel
 from gui.text import number, parameters
@@ -34,7 +34,7 @@ class FrontPlot(PlotPanel):
             translate(
                 "FrontPlot", "How good models of which size are; what is small and good stands at the upper left."
             ),
-            PowersAxis("bottom", translate("FrontPlot", "parameters"), _size),
+            PowersAxis("bottom", translate("FrontPlot", "parameters"), short),
             self._y,
             parent,
             place=_at_size,
@@ -92,10 +92,6 @@ def _published(point: PublishedPoint) -> Iterable[Curve]:
     middle = np.array([ends.mean()])
     look = {"line": False, "symbol": "d", "symbol_size": _PAPER_POINT, "hollow": True}
     yield made(name, np.log10(middle), np.array([score]), measured_x=middle, **look)
-
-
-def _size(value: float, _: float) -> str:
-    return parameters(value)
 
 
 def _at_size(x: float) -> str:

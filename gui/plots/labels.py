@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt
@@ -212,15 +213,26 @@ class PointNames:
             for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
         ]
         taken = [(x - size, y - size, x + size, y + size) for _, x, y, size in points]
+        lines = []
+        if any(label for label, *_ in points):
+            for curve in curves:
+                places = zip(curve.x.tolist(), map(y_at, curve.y.tolist()), strict=True) if curve.line else ()
+                lines += _along([((x - left) / pixel_x, (y - low) / pixel_y) for x, y in places])
         texts = []
         for label, x, y, size in points:
             words = QFontMetricsF(small_font()).elidedText(label, Qt.TextElideMode.ElideRight, _LONGEST_NAME)
-            for name in _sides(x, y, size, _width(words) + 2 * _NAME_MARGIN) if words else ():
-                inside = name[0] >= 0 and name[2] <= box.width() and name[1] >= 0 and name[3] <= box.height()
-                if inside and not any(_overlap(name, other) for other in taken):
-                    taken.append(name)
-                    texts.append((words, left + name[0] * pixel_x, low + (name[1] + name[3]) / 2 * pixel_y))
-                    break
+            sides = _sides(x, y, size, _width(words) + 2 * _NAME_MARGIN) if words else ()
+            inside = [
+                side
+                for side in sides
+                if side[0] >= 0 and side[2] <= box.width() and 0 <= side[1] < side[3] <= box.height()
+            ]
+            free = [side for side in inside if not any(_overlap(side, other) for other in taken)]
+            # Over a line it can be read, if need be.
+            name = next((side for side in free if not any(_overlap(side, dot) for dot in lines)), (*free, None)[0])
+            if name is not None:
+                taken.append(name)
+                texts.append((words, left + name[0] * pixel_x, low + (name[1] + name[3]) / 2 * pixel_y))
         self._texts.show(texts)
 
     def recolor(self) -> None:
@@ -249,14 +261,25 @@ def _is_labelled(curve: Curve) -> bool:
 
 
 def _sides(x: float, y: float, size: float, width: float) -> tuple[_Box, ...]:
-    """Where a name may stand at a point: right of it, left, above, below."""
+    """Where a name may stand at a point: above it, as lines through it leave room there, right, left, below."""
     half = _LINE / 2
     return (
+        (x - width / 2, y + size, x + width / 2, y + size + _LINE),
         (x + size, y - half, x + size + width, y + half),
         (x - size - width, y - half, x - size, y + half),
-        (x - width / 2, y + size, x + width / 2, y + size + _LINE),
         (x - width / 2, y - size - _LINE, x + width / 2, y - size),
     )
+
+
+def _along(points: Sequence[tuple[float, float]]) -> list[_Box]:
+    """Dots along a line, near enough that no name fits between two of them."""
+    dots = []
+    for (x, y), (next_x, next_y) in pairwise(points):
+        parts = max(1, math.ceil(math.hypot(next_x - x, next_y - y) / _LINE))
+        for part in range(parts + 1):
+            at_x, at_y = x + (next_x - x) * part / parts, y + (next_y - y) * part / parts
+            dots.append((at_x, at_y, at_x, at_y))
+    return dots
 
 
 def _overlap(one: _Box, other: _Box) -> bool:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from core.analysis.curves import Curve as StageCurve
 from core.export.comparison_figures import RUN_COLOURS
 from core.wording import shortened
-from gui.plots.axes import NumberAxis, plain
+from gui.plots.axes import NumberAxis, plain, short
 from gui.plots.curve import Curve, Drawing, Key
 from gui.plots.panel import PlotPanel
 from gui.text import number, parameters
@@ -32,7 +32,7 @@ class ValidationPlot(PlotPanel):
             translate(
                 "ValidationPlot", "How wrong each model is on text that it does not learn from; lower is better."
             ),
-            NumberAxis("bottom", translate("ValidationPlot", "text learnt from (tokens)"), _tokens),
+            NumberAxis("bottom", translate("ValidationPlot", "text learnt from (tokens)"), short),
             NumberAxis("left", translate("ValidationPlot", "masked-language loss (nats)"), plain),
             parent,
             place=_at_tokens,
@@ -66,10 +66,6 @@ def _curve(name: str, stages: Sequence[StageCurve], color: str, *, dashed: bool)
         symbol="o",
         symbol_size=5,
     )
-
-
-def _tokens(value: float, _: float) -> str:
-    return parameters(value) if value >= 0 else ""
 
 
 def _at_tokens(x: float) -> str:

@@ -58,7 +58,7 @@ class FailurePanel(QFrame):
         self.setVisible(bool(tasks))
 
     def _show_content(self, shown: bool) -> None:
-        self.button.setIcon(icon("less" if shown else "more"))
+        self.button.setIcon(icon("more" if shown else "less"))
         if shown and not self._filled:
             self._filled = True
             self._fill(self._read())

@@ -98,7 +98,8 @@ class ScoreTable(NumberTable):
                 rows.append(_row(title, teacher.get(key), student.get(key), digits))
         for name, task in results["tasks"].items():
             kind = text.kind_name(task["kind"])
-            title = f"{kind if name == task['kind'] else f'{kind}: {name}'} ({text.measured_by(task)})"
+            named = kind if name == task["kind"] else f"{kind}: {name}"
+            title = f"{named} ({text.measured_by(task)})"
             teacher_score, student_score = task["teacher"], task["student"]
             difference = text.change(teacher_score["mean"], student_score["mean"])
             rows.append([title, text.score(teacher_score), text.score(student_score), difference])

@@ -111,7 +111,7 @@ class LibraryPage(QWidget):
         self._side = self._make_side()
         both = QHBoxLayout()
         both.setSpacing(SPACE.m)
-        both.addWidget(self._list)
+        both.addWidget(self._list, 0, Qt.AlignmentFlag.AlignLeft)
         both.addWidget(self._side, 1)
         page.addLayout(both, 1)
         self._save_bar = PageBar(self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.plots.panel import PlotPanel
 from gui.theme import SPACE, set_role
@@ -89,6 +89,8 @@ class _Section(QWidget):
         super().__init__(parent)
         self.plot, self.shown = plot, False
         plot.setMinimumHeight(_HEIGHT)
+        # What the words leave of the page, not what a canvas would like.
+        plot.canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._heading, self._words = QLabel(self), QLabel(self)
         for label, role in ((self._heading, "heading"), (self._words, "note")):
             label.setTextFormat(Qt.TextFormat.PlainText)

@@ -6,16 +6,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
 from core.analysis.compare import Comparison
 from core.analysis.finished import Interval, TaskOutcome
-from core.wording import clean
+from core.wording import clean, last_name
 from gui.pages.setup.choice_words import choice_words
-from gui.pages.setup.field_words import group_of, label_of, term_of
+from gui.pages.setup.field_words import label_of
 from gui.text import MISSING, count, kind_name, megabytes, metric_name, number, parameters, percent
 
 translate = QCoreApplication.translate
+
+_NAMES = {
+    "teacher.model": QT_TRANSLATE_NOOP("SideBySide", "Teacher"),
+    "teacher.adapt_steps": QT_TRANSLATE_NOOP("SideBySide", "Steps of adaptation"),
+    "language.code": QT_TRANSLATE_NOOP("SideBySide", "Language"),
+    "corpus.sources": QT_TRANSLATE_NOOP("SideBySide", "Texts"),
+    "targets.layers": QT_TRANSLATE_NOOP("SideBySide", "Layers"),
+    "targets.intermediate_size": QT_TRANSLATE_NOOP("SideBySide", "Inner units"),
+    "targets.hidden_size": QT_TRANSLATE_NOOP("SideBySide", "Thinking width"),
+    "targets.vocabulary_size": QT_TRANSLATE_NOOP("SideBySide", "Words kept"),
+    "targets.vocabulary_coverage": QT_TRANSLATE_NOOP("SideBySide", "Share of the text covered"),
+    "method.preset": QT_TRANSLATE_NOOP("SideBySide", "Preset"),
+}
+"""Of settings that the set-up has its own controls for."""
+_PATHS = (".model", ".sources", ".source", ".vocabulary_words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +48,17 @@ def settings_rows(comparison: Comparison) -> list[Row]:
     if len(comparison.runs) < 2:
         return []
     rows = [Row(translate("SideBySide", "Settings that differ"))]
-    for key, values in comparison.settings.items():
-        rows.append(Row(_setting(key), tuple(_value(key, value) for value in values), key))
-    if not comparison.settings:
+    settings = comparison.settings
+    for key, values in settings.items():
+        task, name = key.rpartition(".")[::2]
+        if None not in settings.get(f"{task}.kind", ()):
+            rows.append(Row(_setting(key), tuple(_value(key, value) for value in values), key))
+        elif name == "source":  # a task that some runs lack: where it is from says enough
+            title = translate("SideBySide", "Checked on: {}").format(clean(task.removeprefix("tasks.")))
+            rows.append(Row(title, tuple(_value(key, value) for value in values), key))
+        elif name not in ("name", "kind") and len({value for value in values if value is not None}) > 1:
+            rows.append(Row(_setting(key), tuple(_value(key, value) for value in values), key))
+    if not settings:
         rows.append(Row(translate("SideBySide", "None: the recipes are the same.")))
     return rows
 
@@ -120,24 +143,23 @@ def _all(cells: Iterable[str]) -> tuple[str, ...]:
 
 
 def _setting(key: str) -> str:
-    """What a key is called, with its table or task where that isn't plain: "Topics: Rounds at most"."""
+    """What a key is called; one of a task behind the task's name: "topic: Rounds at most"."""
     table, _, name = key.rpartition(".")
     if table.startswith("tasks."):
         return f"{clean(table.removeprefix('tasks.'))}: {label_of(f'tasks.{name}')}"
-    plain = label_of(key)
-    same = plain.lower() == term_of(key).lower()  # no words of its own
-    return f"{group_of(table)}: {plain.lower()}" if same and table else plain
+    return translate("SideBySide", _NAMES[key]) if key in _NAMES else label_of(key)
 
 
 def _value(key: str, value: Any) -> str:
+    """A setting's value as people read it; a path by its last name."""
     if value is None:
         return MISSING
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, tuple):
         return ", ".join(_value(key, entry) for entry in value)
     if isinstance(value, bool):
         return translate("SideBySide", "yes") if value else translate("SideBySide", "no")
     if isinstance(value, int):
-        return count(value)
+        return str(value) if key.rpartition(".")[2] in ("seed", "seeds") else count(value)
     if isinstance(value, float):
         return f"{value:g}"
-    return choice_words(key, clean(value))
+    return clean(last_name(value)) if key.endswith(_PATHS) else choice_words(key, clean(value))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
@@ -30,7 +30,7 @@ from gui.text import MISSING, count, number, parameters, percent, plain_tip
 from gui.theme import SPACE
 from gui.widgets.problem import ProblemCard
 
-_ROW, _HEADER, _MOST_ROWS = 36, 30, 7
+_ROW, _HEADER, _MOST_ROWS = 38, 30, 7
 _CHOOSE = 6
 """The column of the buttons."""
 
@@ -101,6 +101,7 @@ class TeacherFinder(QWidget):
         header = table.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_CHOOSE, QHeaderView.ResizeMode.Fixed)
         header.setStretchLastSection(False)
         table.itemActivated.connect(self._on_activated)
         return table
@@ -174,6 +175,7 @@ class TeacherFinder(QWidget):
     def _show_rows(self, teachers: Sequence[Mapping[str, Any]], note: str) -> None:
         self.table.clear()
         self._buttons = {}
+        width = 0
         for one in teachers:
             here = "tokens_a_word" in one
             volume = Volume(**one["volume"]) if one["volume"] else None
@@ -195,7 +197,10 @@ class TeacherFinder(QWidget):
             item.setData(0, Qt.ItemDataRole.UserRole, one["model"])
             item.setSizeHint(0, QSize(0, _ROW))
             self.table.addTopLevelItem(item)
-            self.table.setItemWidget(item, _CHOOSE, self._choose_button(one))
+            holder = self._choose_button(one)
+            self.table.setItemWidget(item, _CHOOSE, holder)
+            width = max(width, holder.sizeHint().width())
+        self.table.header().resizeSection(_CHOOSE, width + 2 * SPACE.s)  # the style sheet's padding on both sides
         rows = min(len(teachers), _MOST_ROWS)
         self.table.setFixedHeight(_HEADER + rows * _ROW + 4)
         self.table.setVisible(bool(teachers))
@@ -203,13 +208,18 @@ class TeacherFinder(QWidget):
         self.note.setVisible(bool(note))
         self._mark_chosen()
 
-    def _choose_button(self, teacher: Mapping[str, Any]) -> QPushButton:
-        button = QPushButton(self.tr("Choose"), self.table)
+    def _choose_button(self, teacher: Mapping[str, Any]) -> QWidget:
+        """A button that is no higher than it wants to be."""
+        holder = QWidget(self.table)
+        button = QPushButton(self.tr("Choose"), holder)
         button.setAccessibleName(self.tr("Choose {}").format(_title(teacher)))
         button.setToolTip(self.tr("Take this model as the teacher."))
         button.clicked.connect(partial(self._on_choose, teacher["model"]))
         self._buttons[teacher["model"]] = button
-        return button
+        room = QHBoxLayout(holder)
+        room.setContentsMargins(0, 0, 0, 0)
+        room.addWidget(button)
+        return holder
 
     def _mark_chosen(self) -> None:
         model = self._draft.value("teacher.model")
@@ -271,5 +281,8 @@ class TeacherFinder(QWidget):
 
 
 def _title(teacher: Mapping[str, Any]) -> str:
-    known = known_teacher(teacher["model"])
-    return known.title if known else short_name(teacher["model"])
+    model = teacher["model"]
+    if model == "sample":
+        return QCoreApplication.translate("TeacherFinder", "Built-in sample")
+    known = known_teacher(model)
+    return known.title if known else short_name(model)
