@@ -133,7 +133,7 @@ def test_teacher_and_student_stand_side_by_side(words: str) -> None:
         "Pseudo-perplexity a token 12.3 23.5",
         "Tokens a word 1.88 1.50",
         "Pseudo-perplexity: 4,321 tokens of held-out text",
-        "One text 40.0 ms (36.0 to 48.0 ms) 10.0 ms (36.0 to 48.0 ms)",
+        "One text 40.0 ms (36.0 to 48.0) 10.0 ms (36.0 to 48.0)",
         "32 texts at once, texts a second 77.7 77.7",
         "Memory 900 MB 225 MB",
         "On disk 700.0 MB 175.0 MB",

@@ -8,7 +8,7 @@ from typing import Any
 from core.export.markup import NOTHING, Markup, joined, paragraph, table
 from core.export.measures import language_note, language_rows, speed_note
 from core.export.report.run import Run
-from core.wording import MISSING, megabytes, memory, milliseconds, number
+from core.wording import megabytes, memory, milliseconds, number
 
 _SIDES = ("teacher", "student")
 _HEAD = ("", "Teacher", "Student")
@@ -50,15 +50,9 @@ def _speed(inference: Mapping[str, Any]) -> Markup:
     for size in dict.fromkeys(size for side in sides for size in side.get("batches") or {}):
         batches = [(side.get("batches") or {}).get(size) or {} for side in sides]
         texts = "One text" if size == "1" else f"{size} texts at once"
-        rows.append([texts, *map(_time, batches)])
+        rows.append([texts, *map(milliseconds, batches)])
         rows.append([f"{texts}, texts a second", *(number(batch.get("texts_per_second")) for batch in batches)])
     rows.append(["Memory", *(memory(side.get("peak_memory_megabytes")) for side in sides)])
     if any("megabytes_on_disk" in side for side in sides):
         rows.append(["On disk", *(megabytes(side.get("megabytes_on_disk")) for side in sides)])
-    note = f"{speed_note(inference)} In brackets: eight of ten times were between these."
-    return joined((table("In use", _HEAD, rows), paragraph(note, css="grey")))
-
-
-def _time(taken: Mapping[str, Any]) -> str:
-    low, middle, high = (milliseconds(taken.get(key)) for key in ("low", "milliseconds", "high"))
-    return middle if MISSING in (low, high) else f"{middle} ({low.removesuffix(' ms')} to {high})"
+    return joined((table("In use", _HEAD, rows), paragraph(speed_note(inference), css="grey")))
