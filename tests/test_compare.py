@@ -13,7 +13,6 @@ from several_runs import run_of
 
 from core.analysis.compare import compare
 from core.analysis.curves import validation_curves
-from core.analysis.finished import usable_runs
 from core.errors import InputError
 from core.export.comparison_text import comparison_text
 from core.run import RunFolder
@@ -50,7 +49,7 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> Non
         run.name for run in found.runs
     }
     assert "maltese-small (seed-2)" in comparison_text(found)
-    assert [run.name for run in usable_runs(runs[:2])] == ["a", "maltese-small"]
+    assert [run.name for run in compare(runs[:2]).runs] == ["a", "maltese-small"]
 
 
 def test_a_task_that_one_run_lacks_is_a_gap(tmp_path: Path) -> None:
@@ -81,12 +80,10 @@ def test_every_run_without_results_is_named(tmp_path: Path) -> None:
     "broken",
     [{"tasks": {"pos": {}}}, {"tasks": [1]}, {"student": {**RESULTS["student"], "parameters": None}}, {"tasks": None}],
 )
-def test_results_that_are_not_whole_are_refused_or_left_out(broken: dict[str, Any], tmp_path: Path) -> None:
+def test_results_that_are_not_whole_are_refused(broken: dict[str, Any], tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run", results={**RESULTS, **broken})
     with pytest.raises(InputError, match="not whole"):
         compare([run])
-    whole = finished_run(tmp_path / "whole")
-    assert [one.folder for one in usable_runs([run, whole, RunFolder(tmp_path / "none")])] == [whole]
 
 
 def test_the_table_lines_up_and_nothing_can_steer_the_terminal(tmp_path: Path) -> None:

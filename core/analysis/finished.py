@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,17 +135,6 @@ def finished_runs(folders: Sequence[RunFolder]) -> tuple[FinishedRun, ...]:
             faults.extend(error.faults)
     if faults:
         raise InputError.of(faults)
-    return _told_apart(runs)
-
-
-def usable_runs(folders: Iterable[RunFolder]) -> tuple[FinishedRun, ...]:
-    """Those of the runs that have results which can be read; the others are left out."""
-    runs = []
-    for folder in folders:
-        try:
-            runs.append(_read(folder))
-        except InputError:
-            continue
     return _told_apart(runs)
 
 
