@@ -10,6 +10,7 @@ neither the time of a step nor that of writing depends on them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -81,14 +82,10 @@ def measure(teacher: Path, corpus: Path, seconds: float, scratch: Path) -> dict[
             timer.start()
 
     workspace.replace_folder = timed(workspace.replace_folder, writes)  # type: ignore[attr-defined]
-    try:
-        session.execute(
-            folder, original=_RECIPE.format(layers=layers, **names), base=scratch, resume=False, listen=listen
-        )
-    except Stopped:
-        pass
-    finally:
-        timer.cancel()
+    recipe = _RECIPE.format(layers=layers, **names)
+    with contextlib.suppress(Stopped):
+        session.execute(folder, original=recipe, base=scratch, resume=False, listen=listen)
+    timer.cancel()
     whole = time.monotonic() - began[0]
     *due, last = writes  # the last one is written because of the stop
     return {

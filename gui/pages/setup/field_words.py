@@ -177,8 +177,8 @@ _WORDS = {
         QT_TRANSLATE_NOOP("Recipe", "Minutes between saves"),
         QT_TRANSLATE_NOOP(
             "Recipe",
-            "No more work than this is lost when the machine goes off; more where the disk is slow, as saving takes 3 % "
-            "of the time at most. 0 saves after every step.",
+            "No more work than this is lost when the machine goes off; more where the disk is slow, as saving takes "
+            "3 % of the time at most. 0 saves after every step.",
         ),
     ),
     "schedule.precision": (
