@@ -72,7 +72,7 @@ def _take_in(work: Workspace) -> None:
     for name, leaks in work.leaks.items():
         warning = leak_warning(name, leaks)
         if warning:
-            work.ctx.emit(Message(level="warning", text=warning))
+            work.ctx.emit(Message(level="warning", text=warning, doubt=True))
 
 
 def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
@@ -175,15 +175,24 @@ def _results(work: Workspace) -> dict[str, Any]:
             **end["student"],
         },
         "stages": [
-            {key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")} for report in reports
+            {
+                **{key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")},
+                **{key: report[key] for key in ("never_fell", "divergences") if key in report},
+            }
+            for report in reports
         ],
-        "tasks": {name: {**task, "leaks": end["leaks"][name]} for name, task in end["tasks"].items()},
+        # An earlier version wrote its leaks elsewhere.
+        "tasks": {
+            name: task | ({"leaks": end["leaks"][name]} if "leaks" in end else {})
+            for name, task in end["tasks"].items()
+        },
         "throughput": {
             "real_tokens_per_second": _rate(list(distilled.values())),
             "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,
             "stages": rates,
             **({"inference": end["inference"]} if end.get("inference") else {}),
         },
+        "warnings": list(end["mark"].get("warnings", ())),
     }
 
 

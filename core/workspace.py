@@ -219,7 +219,10 @@ class Workspace:
 
     def save_progress(self, stage: str, state: TrainingState | None, **about: Any) -> None:
         """Replace the checkpoint; `about` is what `checkpointed` will say."""
-        notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": self.ctx.mark()}
+        mark = self.ctx.mark()
+        if state is not None and state.went_back:  # what was told since then didn't happen
+            mark["events_length"] = state.counters.best_log
+        notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": mark}
 
         def fill(folder: Path) -> None:
             if state is not None:
@@ -251,6 +254,7 @@ class Workspace:
             due=lambda: self.ctx.seconds - self._saved_at >= interval,
             probe=probe,
             clock=lambda: self.ctx.seconds,
+            log_length=self.ctx.log_length,
         )
 
     def peak_memory(self, stage: str) -> int:
