@@ -50,7 +50,7 @@ class Counters:
 
     def rate(self, given: float) -> float:
         """What is left of a learning rate: half of it after each divergence."""
-        return given / 2 ** len(self.divergences)
+        return given * 0.5 ** len(self.divergences)
 
     def next_round(self) -> Counters:
         """The counters with which a smaller model goes on: steps and tokens count on, the best starts anew."""
