@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -59,6 +59,13 @@ _OPERATIONS_A_BYTE = 1000
 second in which a fast processor multiplies 1e11 times."""
 
 
+class Saveable(Protocol):
+    """What a checkpoint can hold besides notes."""
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write itself into a folder, with a state.json that `read_about` finds the notes in."""
+
+
 @dataclass
 class Workspace:
     """One run at work."""
@@ -76,7 +83,7 @@ class Workspace:
     times_models: bool = True
     """Whether speed and memory are measured at the end: not where runs go on side by side."""
     _memory: Remembered | None = None
-    _saved_at: float = 0.0
+    _saved_at: float | None = None
     _about_training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -159,7 +166,7 @@ class Workspace:
         replace_folder(self.stage_folder(name), fill, seal=True)
         shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
         shutil.rmtree(self._answers_folder, ignore_errors=True)  # the next stage asks other questions
-        self._memory = None
+        self._memory, self._saved_at = None, None
 
     def _made_with(self) -> dict[str, Any]:
         """On what, with which versions and when: may differ from stage to stage of a run that was resumed."""
@@ -217,7 +224,7 @@ class Workspace:
         about = read_about(self.folder.checkpoint) if sealed(self.folder.checkpoint) else {}
         return about if about.get("stage") == stage else {}
 
-    def save_progress(self, stage: str, state: TrainingState | None, **about: Any) -> None:
+    def save_progress(self, stage: str, state: Saveable | None, **about: Any) -> None:
         """Replace the checkpoint; `about` is what `checkpointed` will say."""
         notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": self.ctx.mark()}
 
@@ -230,6 +237,12 @@ class Workspace:
         replace_folder(self.folder.checkpoint, fill, seal=True)
         self._saved_at = self.ctx.seconds
 
+    def due(self) -> bool:
+        """Whether so much was done since the last checkpoint, or since it was first asked, that it's time for one."""
+        if self._saved_at is None:
+            self._saved_at = self.ctx.seconds
+        return self.ctx.seconds - self._saved_at >= self.recipe.schedule.checkpoint_minutes * 60
+
     def save_training(self, stage: str) -> None:
         """Replace the checkpoint by what is being trained now."""
         self.save_progress(stage, self.training, **self._about_training)
@@ -237,7 +250,6 @@ class Workspace:
     def hooks(self, settings: TrainingSettings, **about: Any) -> Hooks:
         """What the training loop of a stage does besides training; `about` goes into its checkpoints."""
         self._saved_at, self._about_training = self.ctx.seconds, about
-        interval = self.recipe.schedule.checkpoint_minutes * 60
         stage = settings.stage
 
         def probe(step: int, lm: LanguageModel) -> list[Event]:
@@ -248,7 +260,7 @@ class Workspace:
 
         return Hooks(
             save=lambda _state: self.save_training(stage),
-            due=lambda: self.ctx.seconds - self._saved_at >= interval,
+            due=self.due,
             probe=probe,
             clock=lambda: self.ctx.seconds,
         )
