@@ -15,6 +15,9 @@ from core.tasks.scores import score
 from core.tasks.state import TaskState
 from core.workspace import Workspace
 
+_LEAST_SECONDS = 1.0
+"""What is learnt in less isn't worth a checkpoint, even where the recipe wants one after every step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -37,11 +40,14 @@ class _Kept:
     """Answers of those that are done."""
     under_way: str | None
     """Key of the one whose state it holds."""
+    since: float
+    """When that was, in seconds of work, or when the work began."""
 
     def save(self, state: TaskState | None = None, unit: Unit | None = None) -> None:
         """Replace it; without a state, by the answers alone."""
-        self.under_way = unit.key if unit is not None else None
-        self.work.save_progress(EVALUATE, state, answers=self.done, unit=self.under_way)
+        key = unit.key if unit is not None else None
+        self.work.save_progress(EVALUATE, state, answers=self.done, unit=key)
+        self.under_way, self.since = key, self.work.ctx.seconds
 
     def keeper(self, unit: Unit) -> _Keeper:
         """What keeps this unit while it is trained."""
@@ -60,9 +66,10 @@ class _Keeper:
         if self.kept.under_way == self.unit.key:
             state.load(self.kept.work.folder.checkpoint)
 
-    def due(self) -> bool:
-        """By time alone."""
-        return self.kept.work.due()
+    def due(self, state: TaskState) -> bool:
+        """By time and what writing costs alone."""
+        work = self.kept.work
+        return work.ctx.seconds - self.kept.since >= _LEAST_SECONDS and work.pace.due(state.size)
 
     def save(self, state: TaskState) -> None:
         """Replace the checkpoint."""
@@ -87,7 +94,8 @@ def score_tasks(work: Workspace, teacher: LanguageModel, student: LanguageModel,
         for plan in plans:
             _tell_folds(plan, work)
     done: dict[str, str] = before.get("answers", {})
-    kept = _Kept(work, done, before.get("unit"))
+    kept = _Kept(work, done, before.get("unit"), ctx.seconds)
+    work.pace.begin()
     wanted = units(plans, SIDES)
     models = dict(zip(SIDES, (teacher, student), strict=True))
     try:

@@ -6,7 +6,6 @@ import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_tasks
@@ -61,7 +60,7 @@ class InFolder:
             counters = state.counters
             self.found.append((counters.epoch, counters.batches, counters.best_epoch))
 
-    def due(self) -> bool:
+    def due(self, state: TaskState) -> bool:
         self.asked += 1
         return self.every > 0 and self.asked % self.every == 0
 

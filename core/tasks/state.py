@@ -61,6 +61,11 @@ class TaskState:
         self._chance = _chance(self._device)
         self._best: dict[str, Tensor] = {}
 
+    @property
+    def size(self) -> int:
+        """Bytes that `save` writes, about: what is learnt, as many moments twice, the best."""
+        return (2 + len(_MOMENTS)) * sum(parameter.nbytes for parameter in self.learning.values())
+
     def step_done(self) -> None:
         """A batch's update was made."""
         self.counters.step += 1
@@ -130,8 +135,8 @@ class Keeper(Protocol):
     def restore(self, state: TaskState) -> None:
         """Let the training go on where an earlier one of the very same was interrupted, if there is such a one."""
 
-    def due(self) -> bool:
-        """Whether so much was learnt since the last time that it should be saved."""
+    def due(self, state: TaskState) -> bool:
+        """Whether so much was learnt since the last time that the state should be saved."""
 
     def save(self, state: TaskState) -> None:
         """Keep the state."""
@@ -143,7 +148,7 @@ class NotKept:
     def restore(self, state: TaskState) -> None:
         """Begin at the beginning."""
 
-    def due(self) -> bool:
+    def due(self, state: TaskState) -> bool:
         """Never."""
         return False
 

@@ -167,7 +167,7 @@ def _fit(
             state.optimizer.step()
             state.optimizer.zero_grad()
             state.step_done()
-            if keeper.due():
+            if keeper.due(state):
                 keeper.save(state)
         given = _predict(model, validation, data.validation, ctx)
         state.epoch_done(main_score(data.kind, gold(data.validation), given))
