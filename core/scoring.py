@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from core.recipe import Task
 from core.tasks.counts import Questions
 from core.tasks.examples import TaskData, grouped
 from core.tasks.folds import folded, folds_of
+from core.tasks.learners import Frozen
+from core.tasks.state import Keeper, NotKept
 from core.tasks.summary import Answers
 from core.tasks.training import train_and_score
 
@@ -70,8 +72,15 @@ class Unit:
         """Whether the seed's answers are whole after it."""
         return self.fold == len(self.plan.parts) - 1
 
-    def train(self, lm: LanguageModel, device: str, ctx: Context) -> str:
+    def train(self, lm: LanguageModel, device: str, ctx: Context, keeper: Keeper, frozen: Frozen) -> str:
         """What the model answers to the part's test examples: the numbers of their labels.
+
+        Args:
+            lm: the model.
+            device: where to train.
+            ctx: asked whether to go on.
+            keeper: keeps the training while it goes on.
+            frozen: shared by all units of the task and the model.
 
         Raises:
             Stopped: the user wants the run to end.
@@ -89,6 +98,8 @@ class Unit:
             reduction_factor=_number(task.reduction_factor),
             device=device,
             ctx=ctx,
+            keeper=keeper,
+            frozen=frozen,
         )
         number = {label: str(index) for index, label in enumerate(data.labels)}
         answers = ((answer,) if isinstance(answer, str) else answer for answer in result.predictions)
@@ -128,6 +139,7 @@ def train_units(
     ctx: Context,
     *,
     more: int = 0,
+    keeper: Callable[[Unit], Keeper] = lambda unit: NotKept(),
 ) -> Iterator[tuple[int, Unit]]:
     """Train what isn't done yet; each unit is given, with its place, once its answers have joined `done`.
 
@@ -138,13 +150,18 @@ def train_units(
         device: where to train.
         ctx: told of progress, asked whether to go on.
         more: steps of the progress that follow after the units.
+        keeper: what keeps a unit while it is trained.
 
     Raises:
-        Stopped: the user wants the run to end; `done` holds all that is done.
+        Stopped: the user wants the run to end; `done` holds all that is done, a keeper what was under way.
     """
+    shared: tuple[Plan, Side] | None = None
     for place, unit in enumerate(wanted):
         ctx.progress(place, len(wanted) + more)
-        if unit.key not in done:
-            done[unit.key] = unit.train(models[unit.who], device, ctx)
-            yield place, unit
+        if unit.key in done:
+            continue
+        if shared is None or shared[0] is not unit.plan or shared[1] != unit.who:
+            shared, frozen = (unit.plan, unit.who), Frozen()
+        done[unit.key] = unit.train(models[unit.who], device, ctx, keeper(unit), frozen)
+        yield place, unit
     ctx.progress(len(wanted), len(wanted) + more)
