@@ -15,6 +15,7 @@ from core.tables import text_table
 from core.wording import (
     MISSING,
     clean,
+    doubts_text,
     duration,
     forecast,
     measured_by,
@@ -244,7 +245,7 @@ def summary(results: Mapping[str, Any]) -> str:
     inference = results.get("throughput", {}).get("inference")
     rows += [(*row, "") for row in speed_rows(inference, ("teacher", "student"))]
     told = "\n".join(f"{clean(name)}: {verdict(task)}" for name, task in tasks.items() if verdict(task))
-    notes = told, language_note((teacher, student)), speed_note(inference)
+    notes = told, language_note((teacher, student)), speed_note(inference), doubts_text(results)
     return "\n\n".join([text_table(("", "teacher", "student", "change"), rows), *filter(None, notes)])
 
 

@@ -27,13 +27,14 @@ from core.distillation.data import MASK_VARIANTS, TextData
 from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks
 from core.errors import InputError, about
-from core.events import Event
+from core.events import Event, Message
 from core.export.versions import versions
 from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
 from core.models import LanguageModel, load, load_tokenizer, save
 from core.pace import Pace
+from core.no_number import only_numbers
 from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunContext, RunFolder
@@ -42,6 +43,7 @@ from core.tasks.data import load_task
 from core.tasks.examples import TaskData
 from core.tasks.folds import folds_of
 from core.tasks.leaks import Leaks, find_leaks
+from core.wording import listing
 
 _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
@@ -166,8 +168,13 @@ class Workspace:
     ) -> None:
         """Put a stage's report, model and further files on disk, as a whole, and drop the checkpoint."""
 
+        found, gone = only_numbers({**report})
+        if gone:
+            text = f"Stage {name}: what was measured is no number and left out: {listing(gone)}."
+            self.ctx.emit(Message(level="warning", text=text, doubt=True))
+
         def fill(folder: Path) -> None:
-            write_json(folder / "report.json", {**report, "made_with": self._made_with(), "mark": self.ctx.mark()})
+            write_json(folder / "report.json", {**found, "made_with": self._made_with(), "mark": self.ctx.mark()})
             for file, text in (files or {}).items():
                 (folder / file).write_text(text, encoding="utf-8", newline="\n")
             if lm is not None:
@@ -243,11 +250,12 @@ class Workspace:
         about = read_about(self.folder.checkpoint) if self._is_whole(self.folder.checkpoint) else {}
         return about if about.get("stage") == stage else {}
 
-    def save_progress(self, stage: str, state: Saveable | None, **about: Any) -> None:
-        """Replace the checkpoint; `about` is what `checkpointed` will say."""
-        mark = self.ctx.mark()
-        if state is not None and state.went_back:  # what was told since then didn't happen
-            mark["events_length"] = state.counters.best_log
+    def save_progress(self, stage: str, state: Saveable | None, *, log_length: int | None = None, **about: Any) -> None:
+        """Replace the checkpoint; `about` is what `checkpointed` will say.
+
+        `log_length`: bytes of the event log to which the state belongs, where that isn't all of it.
+        """
+        mark = self.ctx.mark() | ({} if log_length is None else {"events_length": log_length})
         notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": mark}
 
         def fill(folder: Path) -> None:
@@ -262,7 +270,10 @@ class Workspace:
 
     def save_training(self, stage: str) -> None:
         """Replace the checkpoint by what is being trained now."""
-        self.save_progress(stage, self.training, **self._about_training)
+        state = self.training
+        # What was told after the point that a training went back to never happened.
+        log_length = state.counters.best_log if state is not None and state.went_back else None
+        self.save_progress(stage, state, log_length=log_length, **self._about_training)
 
     def hooks(self, settings: TrainingSettings, **about: Any) -> Hooks:
         """What the training loop of a stage does besides training; `about` goes into its checkpoints."""
