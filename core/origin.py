@@ -19,6 +19,7 @@ from core.wording import listing
 
 _TEACHER = "teacher_sha256"
 _TASKS = "task_sha256"
+_MODEL_FILES = ("config.json", "tokenizer*.json", "*.safetensors")
 _CORPUS = {"train_sha256": "train", "validation_sha256": "validation"}
 _BACK = "Put the old files back and resume, or start a new run"
 UNCHECKED = (
@@ -97,7 +98,7 @@ def _hashes(tasks: Mapping[str, TaskData]) -> dict[str, dict[str, str]]:
 def _folder_hash(folder: Path, ctx: Context) -> str:
     """A hash of a model: of the files that it is loaded from."""
     told = hashlib.sha256()
-    for path in sorted({path for end in ("*.json", "*.safetensors") for path in folder.glob(end)}):
+    for path in sorted({path for name in _MODEL_FILES for path in folder.glob(name)}):
         ctx.check()
         with open(path, "rb") as file:
             told.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode(errors="replace"))

@@ -83,6 +83,9 @@ def _check_origin(work: Workspace) -> None:
     known = work.folder.read_origin()
     if not check_origin(known, work.recipe, work.tasks, work.corpus, work.teacher.folder, work.ctx):
         work.ctx.emit(Message(level="warning", text=UNCHECKED, doubt=True))
+    if others := work.made_elsewhere():
+        text = f"Stages of this run were made with different software or hardware: {others}. Rounding may differ."
+        work.ctx.emit(Message(level="warning", text=text, doubt=True))
 
 
 def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:

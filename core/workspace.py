@@ -33,8 +33,8 @@ from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
 from core.models import LanguageModel, load, load_tokenizer, save
-from core.pace import Pace
 from core.no_number import only_numbers
+from core.pace import Pace
 from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunContext, RunFolder
@@ -167,7 +167,6 @@ class Workspace:
         self, name: str, report: Mapping[str, Any], lm: LanguageModel | None, files: Mapping[str, str] | None = None
     ) -> None:
         """Put a stage's report, model and further files on disk, as a whole, and drop the checkpoint."""
-
         found, gone = only_numbers({**report})
         if gone:
             text = f"Stage {name}: what was measured is no number and left out: {listing(gone)}."
@@ -193,6 +192,21 @@ class Workspace:
         """On what, with which versions and when: may differ from stage to stage of a run that was resumed."""
         ended = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
         return {"versions": versions(), "machine": machine_name(self.recipe.schedule.device), "ended": ended}
+
+    def made_elsewhere(self) -> str:
+        """What of this program or machine is not as in the run's first stage, in words; empty where all is alike."""
+        first = self.report(self.stages[0]).get("made_with") if self.finished(self.stages[0]) else None
+        if not first:
+            return ""
+        now = self._made_with()
+        others = [
+            f"{name} {first['versions'].get(name, 'none')} and {version}"
+            for name, version in now["versions"].items()
+            if first["versions"].get(name) != version
+        ]
+        if self.recipe.schedule.device == "cuda" and first["machine"] != now["machine"]:
+            others.append(f"{first['machine']} and {now['machine']}")
+        return listing(others) if others else ""
 
     def folder_after(self, names: Sequence[str]) -> Path:
         """Where the model is that the last of these stages left; the teacher's where none is part of this run."""

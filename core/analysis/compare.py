@@ -5,6 +5,7 @@ The numbers alone; `core.export.comparison_text` words them, `core.export.compar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,6 +37,13 @@ class Comparison:
         """By a task's name, what each run scored on it; None where it wasn't asked."""
         named = [{task.name: task for task in run.tasks} for run in self.runs]
         return {name: tuple(run.get(name) for run in named) for name in dict.fromkeys(n for run in named for n in run)}
+
+    def on_other_data(self, name: str) -> tuple[bool, ...]:
+        """By run, whether its score on a task is of other test data than most, and so says nothing beside theirs."""
+        known = [task.test_data if task else None for task in self.tasks[name]]
+        often = Counter(data for data in known if data is not None)
+        usual = often.most_common(1)[0][0] if often else None  # of equally many, the first run's
+        return tuple(data is not None and data != usual for data in known)
 
     def to_json(self) -> dict[str, Any]:
         """As `monoglot compare --json` gives it.

@@ -41,6 +41,9 @@ def outcome_rows(comparison: Comparison) -> list[Row]:
         label = f"{name} ({metric(next(task.metric for task in found if task))})"
         rows.append((label, *(_score(task) for task in found)))
         rows.append((f"{name}, drop", *(_drop(task) for task in found)))
+        others = comparison.on_other_data(name)
+        if any(others):
+            rows.append((f"{name}, scored on", *("other test data" if other else "" for other in others)))
     return rows
 
 
@@ -65,6 +68,8 @@ def legend(comparison: Comparison) -> str:
     words = "Scores are 0-100 on the test split, mean ± standard deviation over seeds." if tasks else ""
     if any(task.student.interval for task in tasks):
         words += " In brackets stand 95 % intervals over test examples."
+    if any(any(comparison.on_other_data(name)) for name in comparison.tasks):
+        words += " A score on other test data says nothing beside the other scores of its row."
     if any(task.paired for task in tasks):
         words += (
             " A drop's is that of the paired test of teacher and student; ° where it can be told from the noise of the "

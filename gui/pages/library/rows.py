@@ -95,6 +95,14 @@ def outcome_rows(comparison: Comparison) -> list[Row]:
         rows.append(Row(translate("SideBySide", "Scores, and what was lost")))
     for name, found in comparison.tasks.items():
         rows += _task_rows(name, found)
+        others = comparison.on_other_data(name)
+        if any(others):
+            other = translate("SideBySide", "other test data")
+            title = translate("SideBySide", "Scored on")
+            whole = translate(
+                "SideBySide", "a score on other test data says nothing beside the other scores of its row"
+            )
+            rows.append(Row(title, tuple(other if one else "" for one in others), whole))
     return rows
 
 
