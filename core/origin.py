@@ -77,9 +77,9 @@ def check_origin(
         InputError: something has changed, so that old and new numbers would be mixed; all of it at once.
     """
     faults = [_corpus_fault(recipe, changed)] if (changed := _changed_parts(known, corpus)) else []
-    now = _hashes(tasks)
+    now, noted_tasks = _hashes(tasks), _mapping(known.get(_TASKS))
     for task in recipe.tasks:
-        before = (known.get(_TASKS) or {}).get(task.name)
+        before = _mapping(noted_tasks.get(task.name))
         if before and (other := [split for split in SPLITS if before.get(split) != now[task.name][split]]):
             faults.append(_task_fault(task.name, task.source, other))
     noted = known.get(_TEACHER)
@@ -88,7 +88,11 @@ def check_origin(
         faults.append(Fault(problem, f"{_BACK}.", "teacher.model"))
     if faults:
         raise InputError.of(faults)
-    return bool(noted and known.get("corpus") and set(known.get(_TASKS) or ()) >= set(now))
+    return bool(noted and _CORPUS.keys() <= _mapping(known.get("corpus")).keys() and noted_tasks.keys() >= now.keys())
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
 
 
 def _hashes(tasks: Mapping[str, TaskData]) -> dict[str, dict[str, str]]:
@@ -106,7 +110,7 @@ def _folder_hash(folder: Path, ctx: Context) -> str:
 
 
 def _changed_parts(known: Mapping[str, Any], corpus: PreparedCorpus) -> list[str]:
-    before, now = known.get("corpus") or {}, asdict(corpus.report)
+    before, now = _mapping(known.get("corpus")), asdict(corpus.report)
     return [name for key, name in _CORPUS.items() if before.get(key) not in (None, now[key])]
 
 

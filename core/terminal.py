@@ -201,9 +201,14 @@ class TerminalContext:
         self._listen = listen
         self._what = what
         self._start: tuple[float, int] | None = None
+        self._doubts: set[str] = set()
 
     def emit(self, event: Event) -> None:
-        """Show the event."""
+        """Show the event; what makes numbers doubtful is told once, as in a run."""
+        if isinstance(event, Message) and event.doubt:
+            if event.text in self._doubts:
+                return
+            self._doubts.add(event.text)
         self._listen(event)
 
     def check(self) -> None:

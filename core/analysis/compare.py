@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from core.analysis.curves import Curve, validation_curves
 from core.analysis.finished import FinishedRun, TaskOutcome, finished_runs
@@ -16,6 +16,9 @@ from core.analysis.pareto import FrontGroup, front_groups
 from core.analysis.sharing import differing_settings
 from core.analysis.volume_law import VolumeLaws, volume_laws
 from core.run import RunFolder
+
+TestedOn = Literal["usual", "other", "unknown"]
+"""Test data: those of most runs, others, whose scores say nothing beside theirs, or not known (an older run)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +41,15 @@ class Comparison:
         named = [{task.name: task for task in run.tasks} for run in self.runs]
         return {name: tuple(run.get(name) for run in named) for name in dict.fromkeys(n for run in named for n in run)}
 
-    def on_other_data(self, name: str) -> tuple[bool, ...]:
-        """By run, whether its score on a task is of other test data than most, and so says nothing beside theirs."""
-        known = [task.test_data if task else None for task in self.tasks[name]]
-        often = Counter(data for data in known if data is not None)
-        usual = often.most_common(1)[0][0] if often else None  # of equally many, the first run's
-        return tuple(data is not None and data != usual for data in known)
+    def tested_on(self, name: str) -> tuple[TestedOn, ...]:
+        """By run, what test data its score on a task is of; the usual ones are those of most, or else of the first."""
+        found = self.tasks[name]
+        known = Counter(task.test_data for task in found if task and task.test_data is not None)
+        usual = known.most_common(1)[0][0] if known else None
+        return tuple(
+            "usual" if task is None or task.test_data == usual else "other" if task.test_data else "unknown"
+            for task in found
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As `monoglot compare --json` gives it.
