@@ -11,16 +11,16 @@ import pytest
 import tiny_tasks
 import torch
 
-from core import run_scores
 from core.analysis.size import EVALUATE
 from core.context import Quiet
+from core.distillation.checkpoint import read_about
 from core.errors import Stopped
-from core.events import Score, Stage
-from core.recipe import Corpus, Language, Recipe, Task, Teacher
+from core.recipe import Corpus, Language, Recipe, Schedule, Task, Teacher
 from core.run import RunContext, RunFolder
-from core.run_scores import score_tasks
+from core.run_scores import Scored, score_tasks
+from core.scoring import planned, train_units, units
 from core.sealing import replace_folder, sealed
-from core.tasks import training
+from core.tasks import learners, training
 from core.tasks.examples import TaskData, TextExample
 from core.tasks.kinds import METHODS
 from core.tasks.state import Keeper, NotKept, TaskState
@@ -71,6 +71,7 @@ class InFolder:
 def task(kind: str) -> TaskData:
     """Labels by chance, so that the best epoch is one of the first and dropout shows in what is said."""
     data, rng = tiny_tasks.toy_task(kind, train=48), random.Random(4)
+    data = dataclasses.replace(data, validation=data.validation[:16], test=data.test[:24])
     if kind == "pos":
         return data
     parts = {}
@@ -111,7 +112,7 @@ def same(one: Trained, other: Trained) -> bool:
     return one.result == other.result and one.parameters.keys() == other.parameters.keys() and all(equal)
 
 
-@pytest.mark.parametrize(("method", "kind"), [(method, "topic") for method in METHODS] + [("adapter", "pos")])
+@pytest.mark.parametrize(("method", "kind"), [*((method, "topic") for method in METHODS), ("adapter", "pos")])
 def test_stopped_again_and_again(method: str, kind: str, train: Callable[..., Trained], tmp_path: Path) -> None:
     """In the first epoch, in the middle of one, in validation, after the best, in the last and while it is tested."""
     ctx = Interrupting()
@@ -120,12 +121,12 @@ def test_stopped_again_and_again(method: str, kind: str, train: Callable[..., Tr
     for _ in range(ctx.asked):
         torch.rand(3)  # another process' generators stand elsewhere
         try:
-            ended = train(method, kind, keeper, Interrupting(5))
+            ended = train(method, kind, keeper, Interrupting(5 if kind == "topic" else 6))
             break
         except Stopped:
             stops += 1
     assert same(ended, whole)
-    assert stops > 6 and ended.steps < 4
+    assert stops > 3 and ended.steps < 8
     assert keeper.found[0][0] == 1 and any(batches for _, batches, _ in keeper.found)
     assert kind == "pos" or any(0 < best < epoch - 1 for epoch, _, best in keeper.found)
 
@@ -135,10 +136,141 @@ def test_killed_at_any_moment(method: str, train: Callable[..., Trained], tmp_pa
     """What was learnt since the last save is learnt again."""
     ctx = Interrupting()
     whole = train(method, "topic", NotKept(), ctx)
-    for place in (2, 3, 4):
+    for place in (2, 4):
         keeper = InFolder(tmp_path / f"kept {place}", every=3)
         with pytest.raises(Killed):
             train(method, "topic", keeper, Interrupting(ctx.asked * place // 5 + 1, Killed))
         ended = train(method, "topic", keeper, Quiet())
         assert same(ended, whole)
         assert keeper.found and ended.steps < whole.steps
+
+
+# -- in a run --------------------------------------------------------------------------------------------------------
+
+
+class InterruptedRun(RunContext):
+    """A run's context that stops it at the n-th question whether to go on."""
+
+    def __init__(self, folder: RunFolder, at: int) -> None:
+        super().__init__(folder)
+        self.left = at
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Stopped
+
+
+def workspace(path: Path, at: int = 0, seeds: tuple[int, ...] = (1,)) -> Workspace:
+    """A run that has come to its scores."""
+    folder = RunFolder(path)
+    path.mkdir(exist_ok=True)
+    common = dict(source="here", seeds=seeds, epochs=2, folds=0, batch_size=8)
+    tasks = (
+        Task(kind="topic", name="topic", method="full", learning_rate=3e-3, **common),
+        Task(kind="pos", name="pos", method="adapter", learning_rate=5e-3, **common),
+    )
+    recipe = Recipe(
+        teacher=Teacher(model="sample"), language=Language(code="mlt"), corpus=Corpus(sources=("sample",)),
+        schedule=Schedule(device="cpu"), tasks=tasks,
+    )  # fmt: skip
+    work = Workspace(folder, recipe, None, InterruptedRun(folder, at), [EVALUATE])  # type: ignore[arg-type]
+    work.__dict__["tasks"] = {name: task(name) for name in ("topic", "pos")}
+    return work
+
+
+def scored(work: Workspace) -> Scored:
+    try:
+        return score_tasks(work, tiny_tasks.tiny_model(), tiny_tasks.tiny_model("distilbert"), more=0)
+    finally:
+        work.ctx.finish("stopped")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one for every optimiser step."""
+    steps: list[int] = []
+    update = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: steps.append(1) or update(self))
+    return steps
+
+
+def test_a_run_stopped_in_the_middle_of_trainings_makes_no_step_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = counted(monkeypatch)
+    whole = scored(workspace(tmp_path / "whole"))
+    made = len(steps)
+    steps.clear()
+    stops = 0
+    for _ in range(30):
+        try:
+            found = scored(workspace(tmp_path / "run", at=10))
+            break
+        except Stopped:
+            stops += 1
+    assert (found.tasks, found.details) == (whole.tasks, whole.details)
+    assert stops > 5 and len(steps) == made
+
+
+def test_a_stop_before_a_training_is_taken_up_leaves_it_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = counted(monkeypatch)
+    for at in (8, 1):  # the second while the features are computed
+        with pytest.raises(Stopped):
+            scored(workspace(tmp_path / "run", at=at))
+    assert len(steps) == 6
+    with pytest.raises(Stopped):
+        scored(workspace(tmp_path / "run", at=9))
+    assert len(steps) == 12 and read_about(tmp_path / "run" / "checkpoint")["unit"] == "topic/teacher/1/0"
+
+
+@pytest.mark.parametrize("what", ["another unit's", "damaged"])
+def test_a_checkpoint_that_does_not_serve_is_not_taken(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = (2,) if what == "another unit's" else (1,)
+    whole = scored(workspace(tmp_path / "whole", seeds=seeds))
+    with pytest.raises(Stopped):
+        scored(workspace(tmp_path / "run", at=12))
+    tensors = tmp_path / "run" / "checkpoint" / "tensors.safetensors"
+    if what == "damaged":
+        content = bytearray(tensors.read_bytes())
+        content[-5] ^= 1
+        tensors.write_bytes(content)
+    monkeypatch.setattr(TaskState, "load", None)
+    assert scored(workspace(tmp_path / "run", seeds=seeds)).tasks == whole.tasks
+
+
+# -- what seeds share ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_frozen_models_features_are_computed_once_for_all_seeds(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    compute = learners.unit_features
+    monkeypatch.setattr(learners, "unit_features", lambda *args: passes.append(1) or compute(*args))
+    wanted = Task(
+        kind="topic", name="topic", source="here", method=method, seeds=(1, 2), epochs=1, folds=2, batch_size=8,
+        learning_rate=RATES[method],
+    )  # fmt: skip
+    plan, models = planned(wanted, task("topic")), {"teacher": tiny_tasks.tiny_model()}
+
+    def train(most: int) -> dict[str, str]:
+        done: dict[str, str] = {}
+        monkeypatch.setattr(learners.Frozen.__init__, "__defaults__", (most,))
+        passes.clear()
+        for _ in train_units(units([plan], ["teacher"]), models, done, "cpu", Quiet()):
+            pass
+        return done
+
+    shared, splits = train(1 << 20), 3 if method == "probe" else 1
+    assert len(passes) == 2 * splits  # of each fold
+    assert train(1000) == shared  # room for a mean and a deviation only
+    assert len(passes) == (4 * splits if method == "probe" else 2)
+    alone = {}
+    for unit in units([plan], ["teacher"]):
+        alone[unit.key] = unit.train(models["teacher"], "cpu", Quiet(), NotKept(), learners.Frozen())
+    assert alone == shared and len(set(shared.values())) > 2
