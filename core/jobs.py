@@ -3,7 +3,7 @@
 What is asked, `{"job": NAME, …}`, is the one argument or, where there is none, all of standard input.
 Standard output is JSON, one object a line: `{"progress": [done, total]}` again and again, and at last `{"done": {…}}`
 or `{"faults": [{"problem": …, "hint": …, "key": …}]}`. A job whose reader is gone, or that is terminated, says nothing
-more and leaves nothing behind.
+more and leaves nothing behind, but for what the machine's cache can go on from (`core.shared_cache`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 ROOT/KIND/KEY is a sealed folder. Beside it, `.KEY.lock` is locked while somebody looks at the entry, fills or removes
 it, so whoever dies doing so leaves no lock; it holds a note of what was last found whole, and its time is that of the
-last use. An entry that is in use has its manifest open, with a shared lock, in the process that uses it.
+last use. An entry that is in use has its manifest open, with a shared lock, in the process that uses it. What is done
+so far of one that takes long to fill is in `.KEY.part`, which belongs to whoever holds the lock.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.context import Context
+from core.errors import Stopped
 from core.events import Message
 from core.export.versions import monoglot_version
 from core.locking import try_lock
@@ -30,10 +32,12 @@ _MOST_SHARE = 10
 _ASK_SECONDS = 0.1
 _TELL_SECONDS = 0.5
 """Looking at an entry takes less, so that a wait that is longer is worth a word."""
-_STANDSTILL_SECONDS = 60.0
+SAVE_SECONDS = 30.0
+"""Who fills an entry for longer saves what is done so often; it shapes nothing but what a kill loses."""
+_STANDSTILL_SECONDS = 2 * SAVE_SECONDS
 """Paused, suspended or stuck is who has written nothing for so long."""
 
-_BESIDE = re.compile(r"\.(.+)\.(lock|new|old)")
+_BESIDE = re.compile(r"\.(.+)\.(lock|new|old|part)")
 
 _in_use: dict[Path, IO[bytes]] = {}
 """The manifests of the entries that this process has been given."""
@@ -64,7 +68,8 @@ def kept(root: Path, kind: str, key: str, fill: Callable[[Path], None], ctx: Con
         root: the cache, such as `shared_folder()`.
         kind: what it is, in the plural, such as "tokens"; a file name, and said in messages.
         key: a hash of everything that the content depends on; a file name.
-        fill: writes the content into an empty folder; may be called a second time, elsewhere, if the cache fails.
+        fill: writes the content into an empty folder; may be called a second time, elsewhere, if the cache fails. What
+            takes long is kept in `part_of` that folder meanwhile, where who fills it after a stop or a kill finds it.
         ctx: asked while waiting whether to go on, told why it takes long.
         own: a folder of the caller's alone. Where the cache can't be written, is full, has no locks, or who fills the
             entry stands still, own/kind/key is filled instead.
@@ -73,7 +78,11 @@ def kept(root: Path, kind: str, key: str, fill: Callable[[Path], None], ctx: Con
         OSError: the cache can't be used and there is no `own`, or that can't be written either.
     """
     mine = None if own is None else own / kind / key
+    unused = Message(
+        level="warning", text=f"The cache in {root} can't be used: this run makes its own {kind}.", doubt=True
+    )
     if mine is not None and sealed(mine):
+        ctx.emit(unused)  # also where a run is resumed from before it was told
         return mine
     try:
         return _shared(root, root / kind / key, fill, ctx, patient=mine is None)
@@ -81,10 +90,30 @@ def kept(root: Path, kind: str, key: str, fill: Callable[[Path], None], ctx: Con
         _make_room(root)  # on a full disk also for what is written elsewhere
         if mine is None:
             raise
-        text = f"The cache in {root} can't be used ({error.strerror or error}): this run makes its own {kind}."
-        ctx.emit(Message(level="warning", text=text))
-    replace_folder(mine, fill, seal=True)
+        ctx.emit(unused)
+        ctx.emit(Message(level="info", text=f"Why the cache can't be used: {error.strerror or error}."))
+    _fill(mine, fill)
     return mine
+
+
+def part_of(new: Path) -> Path:
+    """Where what is done so far of an entry is kept; it goes when the entry is whole.
+
+    Args:
+        new: the folder that is being filled.
+    """
+    return new.with_name(f"{new.name.removesuffix('.new')}.part")
+
+
+def _fill(entry: Path, fill: Callable[[Path], None]) -> None:
+    """Fill an entry that nobody else is busy with."""
+    try:
+        replace_folder(entry, fill, seal=True)
+    except Exception as error:
+        if not isinstance(error, Stopped):  # on a full disk half an entry would be in the way
+            shutil.rmtree(_part(entry), ignore_errors=True)
+        raise
+    shutil.rmtree(_part(entry), ignore_errors=True)
 
 
 def _shared(root: Path, entry: Path, fill: Callable[[Path], None], ctx: Context, *, patient: bool) -> Path:
@@ -93,9 +122,10 @@ def _shared(root: Path, entry: Path, fill: Callable[[Path], None], ctx: Context,
     with _claimed(entry, ctx, patient=patient) as lock:
         if not _whole(entry, lock):
             try:
-                replace_folder(entry, fill, seal=True)
+                _fill(entry, fill)
             except BaseException:
                 with contextlib.suppress(OSError):
+                    os.utime(_lock_path(entry))
                     settle(entry)
                 raise
             _note(entry, lock)
@@ -115,7 +145,7 @@ def _claimed(entry: Path, ctx: Context, *, patient: bool) -> Iterator[IO[bytes]]
     """Hold an entry's lock, once nobody else does."""
     lock = _try_claim(entry)
     began = moved = time.monotonic()
-    written, told = -1, False
+    written, told = (-1, -1), False
     while lock is None:
         ctx.check()
         time.sleep(_ASK_SECONDS)
@@ -124,9 +154,9 @@ def _claimed(entry: Path, ctx: Context, *, patient: bool) -> Iterator[IO[bytes]]
             told = True
             text = f"Another run is preparing the same {entry.parent.name}: this one waits for them."
             ctx.emit(Message(level="info", text=text))
-        size = _size(entry)
-        if size != written:
-            written, moved = size, now
+        trace = _trace(entry)
+        if trace != written:
+            written, moved = trace, now
         elif now - moved >= _STANDSTILL_SECONDS and not patient:
             raise TimeoutError("the run that prepares them stands still")
         lock = _try_claim(entry)
@@ -206,6 +236,10 @@ def _lock_path(entry: Path) -> Path:
     return entry.with_name(f".{entry.name}.lock")
 
 
+def _part(entry: Path) -> Path:
+    return entry.with_name(f".{entry.name}.part")
+
+
 # -- all entries -----------------------------------------------------------------------------------------------------
 
 
@@ -245,9 +279,11 @@ def _tidy(entry: Path) -> None:
         if lock is None:
             return
         with lock:
-            if any(path != _lock_path(entry) for path in _beside(entry)):
+            if any(path not in (_lock_path(entry), _part(entry)) for path in _beside(entry)):
                 settle(entry)
-            if not entry.exists():
+            if entry.exists():
+                shutil.rmtree(_part(entry), ignore_errors=True)
+            elif not _part(entry).exists():
                 _lock_path(entry).unlink()
 
 
@@ -263,7 +299,8 @@ def _removed(entry: Path) -> bool:
             gone = entry.with_name(f".{entry.name}.old")
             with contextlib.suppress(FileNotFoundError):
                 os.replace(entry, gone)  # all or nothing: Windows refuses where a file in it is open
-            shutil.rmtree(gone, ignore_errors=True)
+            for folder in (gone, _part(entry)):
+                shutil.rmtree(folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # Windows: it is open here
                 _lock_path(entry).unlink()
     except OSError:
@@ -272,15 +309,22 @@ def _removed(entry: Path) -> bool:
 
 
 def _beside(entry: Path) -> list[Path]:
-    """The entry's lock file and what `replace_folder` is busy with or was."""
+    """The entry's lock file, what is done of it, and what `replace_folder` is busy with or was."""
     return list(entry.parent.glob(f".{entry.name}.*"))
 
 
 def _size(entry: Path) -> int:
     """Bytes of an entry and of what it is being replaced with."""
-    total = 0
+    return _trace(entry)[0]
+
+
+def _trace(entry: Path) -> tuple[int, int]:
+    """The same, and when something of it was last written: one of them changes while somebody is busy with it."""
+    total = last = 0
     for folder in (entry, *_beside(entry)):
         for path in folder.rglob("*"):
             with contextlib.suppress(OSError):  # somebody may be busy with it
-                total += path.stat().st_size if path.is_file() else 0
-    return total
+                stat = path.stat()
+                total += stat.st_size if path.is_file() else 0
+                last = max(last, stat.st_mtime_ns)
+    return total, last

@@ -13,6 +13,7 @@ from core.tasks import training
 from core.tasks.data import TaskData, TextExample, TokenExample
 from core.tasks.encoding import encode, special_ids, unit_features, window_length
 from core.tasks.kinds import METHODS
+from core.tasks.learners import Frozen
 from core.tasks.probe import LiveProbe, ridge_scores
 from core.tasks.training import shuffled_batches, train_and_score
 
@@ -247,7 +248,14 @@ def test_the_test_split_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 def test_micro_batches_do_not_change_the_gradient() -> None:
     data = tiny_tasks.toy_task("pos")
     model = training.learner(
-        tiny_tasks.tiny_model(), data, method="full", reduction_factor=2, seed=1, device="cpu", ctx=Quiet()
+        tiny_tasks.tiny_model(),
+        data,
+        method="full",
+        reduction_factor=2,
+        seed=1,
+        device="cpu",
+        ctx=Quiet(),
+        frozen=Frozen(),
     ).eval()
     split = model.prepare(data.train)
     targets = torch.tensor([data.labels.index(tag) for example in data.train for tag in example.tags])

@@ -14,6 +14,7 @@ from core.tasks import training
 from core.tasks.encoding import encode, unit_features, unit_vectors, window_length
 from core.tasks.examples import TextExample
 from core.tasks.kinds import METHODS
+from core.tasks.learners import Frozen
 from core.tasks.probe import LiveProbe
 from core.tasks.training import train_and_score
 
@@ -113,7 +114,14 @@ def test_micro_batches_of_long_texts_do_not_change_the_gradient() -> None:
                   for seed, example in enumerate(data.train))  # fmt: skip
     data = dataclasses.replace(data, train=train)
     model = training.learner(
-        tiny_tasks.tiny_model(positions=12), data, method="full", reduction_factor=2, seed=1, device="cpu", ctx=Quiet()
+        tiny_tasks.tiny_model(positions=12),
+        data,
+        method="full",
+        reduction_factor=2,
+        seed=1,
+        device="cpu",
+        ctx=Quiet(),
+        frozen=Frozen(),
     ).eval()
     torch.nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(1))
     split = model.prepare(data.train)

@@ -302,7 +302,8 @@ class _Run:
             yield Part(name="speed and memory", stage=EVALUATE, basis="assumed", seconds=2 * TIMING_SECONDS)
         for task in self.recipe.tasks:
             read, least, most = self._training_tokens(task)
-            reading = Reading(read * len(task.seeds), read * len(task.seeds) * self.profile.attended, 0, 0)
+            seeds = 1 if task.method == "probe" else len(task.seeds)  # a frozen encoder reads for all of them at once
+            reading = Reading(read * seeds, read * seeds * self.profile.attended, 0, 0)
             theirs, ours = (forward(self.family, model, reading) for model in both)
             part = Part(name="tasks", stage=EVALUATE, teacher=theirs, student=ours)
             yield replace(part, least=least / read if read else 1.0, most=most / read if read else 1.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from array import array
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from tokenizers import Tokenizer
 
 from core.context import Context
 from core.corpus.prepare import TextFile
-from core.errors import InputError
+from core.corpus.token_file import TokenFile
+from core.errors import InputError, Stopped
 from core.events import Message
 from core.sealing import write_json
-from core.shared_cache import kept, shared_folder
+from core.shared_cache import SAVE_SECONDS, kept, part_of, shared_folder
 
 _IDS = "ids"
 _OFFSETS = "offsets.npy"
@@ -123,35 +124,46 @@ def _tell(made: Path, told: Path, ctx: Context) -> None:
 
 def _write(texts: TextFile, tokenizer: Tokenizer, special: int, folder: Path, ctx: Context) -> None:
     kind = "uint16" if tokenizer.get_vocab_size(with_added_tokens=True) <= 1 << 16 else "uint32"
-    done = without = 0
-    offsets = array("q", [0])
-    with open(folder / f"{_IDS}.{kind}", "wb") as file:
-        for chunk in _chunks(texts):
+    with TokenFile(part_of(folder), _on_disk(kind)) as made:
+        _tokenise(texts, tokenizer, special, made, ctx)
+        if made.offsets[-1] == 0:
+            raise InputError(
+                f"The tokenizer finds no tokens in the {len(texts)} texts of {texts.path}.",
+                hint="Check that the texts are in the script of the language, and that the tokenizer is whole.",
+            )
+        made.move(folder / f"{_IDS}.{kind}")
+    with open(folder / _OFFSETS, "wb") as file:
+        # By hand, as np.save's error doesn't tell that the disk is full.
+        found = np.frombuffer(made.offsets, dtype=np.int64)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(found))
+        file.write(found.data)
+    counts = {"sequences": len(made.offsets) - 1, "tokens": made.offsets[-1], "without": made.without}
+    write_json(folder / _COUNTS, {"texts": len(texts), **counts})
+
+
+def _tokenise(texts: TextFile, tokenizer: Tokenizer, special: int, made: TokenFile, ctx: Context) -> None:
+    """Add the tokens of all texts that aren't done yet."""
+    saved = time.monotonic()
+    try:
+        for chunk in _chunks(itertools.islice(texts, made.texts, None)):
             ctx.check()
             for encoding in tokenizer.encode_batch_fast(chunk):
                 if len(encoding.ids) == special:
-                    without += 1
+                    made.without += 1
                     continue
                 for window in (encoding, *encoding.overflowing):
-                    file.write(np.array(window.ids, dtype=_on_disk(kind)).tobytes())
-                    offsets.append(offsets[-1] + len(window.ids))
-            done += len(chunk)
-            ctx.progress(done, len(texts))
-    if offsets[-1] == 0:
-        raise InputError(
-            f"The tokenizer finds no tokens in the {len(texts)} texts of {texts.path}.",
-            hint="Check that the texts are in the script of the language, and that the tokenizer is whole.",
-        )
-    with open(folder / _OFFSETS, "wb") as file:
-        # By hand, as np.save's error doesn't tell that the disk is full.
-        found = np.frombuffer(offsets, dtype=np.int64)
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(found))
-        file.write(found.data)
-    counts = {"texts": len(texts), "sequences": len(offsets) - 1, "tokens": offsets[-1], "without": without}
-    write_json(folder / _COUNTS, counts)
+                    made.add(window.ids)
+            made.texts_done(len(chunk))
+            ctx.progress(made.texts, len(texts))
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                made.save()
+                saved = time.monotonic()
+    except Stopped:
+        made.save()
+        raise
 
 
-def _chunks(texts: TextFile) -> Iterator[list[str]]:
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
     """The texts in lists that are short enough to be tokenised between two questions whether to go on."""
     rest = iter(texts)
     while chunk := list(itertools.islice(rest, 1)):

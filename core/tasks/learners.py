@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from core.tasks.examples import Example, TaskData
 
 _LEAST_DEVIATION = 1e-3
 """What is below it is rounding, not to be blown up (a LayerNorm's outputs have variance 1 over the units)."""
+_MOST_BYTES = 1 << 28
+"""Of features that are kept for the next seed."""
 
 
 class UnitBatch(Protocol):
@@ -39,6 +41,37 @@ class Split(Protocol):
         """The chosen items in batches that fit into memory."""
 
 
+class Frozen:
+    """What trainings of a method on the same frozen model have in common, each computed once while there is room.
+
+    The features of examples hang neither on the seed nor on what is learnt: adapters begin as if they weren't there.
+    What was asked for last is kept even where it is too large, as it is asked for twice.
+
+    Args:
+        most_bytes: that may be kept besides.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._left = most_bytes
+        self._kept: dict[tuple[str, int], tuple[Sequence[Example], Tensor]] = {}
+        self._last: tuple[str, Sequence[Example], Tensor] | None = None
+
+    def __call__(self, what: str, examples: Sequence[Example], compute: Callable[[], Tensor]) -> Tensor:
+        """What is computed of examples, which are told apart as objects: comparing them takes long."""
+        found = self._kept.get((what, id(examples)))
+        if found is not None:
+            return found[1]
+        if self._last is not None and self._last[0] == what and self._last[1] is examples:
+            return self._last[2]
+        value = compute()
+        if value.nbytes <= self._left:
+            self._left -= value.nbytes
+            self._kept[what, id(examples)] = examples, value
+        else:
+            self._last = what, examples, value
+        return value
+
+
 class Learner(nn.Module):
     """A linear layer on an encoder's features; the parameters that want a gradient are what is learnt.
 
@@ -47,22 +80,22 @@ class Learner(nn.Module):
     apart at the paper's learning rates that training would end for lack of progress.
     """
 
-    def __init__(self, lm: LanguageModel, data: TaskData, device: str, ctx: Context) -> None:
+    def __init__(self, lm: LanguageModel, data: TaskData, device: str, ctx: Context, frozen: Frozen) -> None:
         super().__init__()
         self.labels = data.labels
         self.device = device
-        self._lm, self._ctx = lm, ctx
+        self._lm, self._ctx, self._frozen = lm, ctx, frozen
         self.encoder = lm.model.get_submodule(lm.family.encoder)
         self.head = nn.Linear(lm.sizes.hidden, len(data.labels))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.to(device)
         self.micro_batch_tokens = micro_batch_tokens(lm)
-        features = self._features(self._encode(data.train))
+        scale = frozen("scale", data.train, lambda: _scale(self._features(data.train)))
         self.mean: Tensor
         self.deviation: Tensor
-        self.register_buffer("mean", features.mean(0))
-        self.register_buffer("deviation", features.std(0, correction=0).clamp_min(_LEAST_DEVIATION))
+        self.register_buffer("mean", scale[0])
+        self.register_buffer("deviation", scale[1])
 
     @abstractmethod
     def prepare(self, examples: Sequence[Example]) -> Split:
@@ -75,8 +108,13 @@ class Learner(nn.Module):
     def _encode(self, examples: Sequence[Example]) -> Encoded:
         return encode(examples, self._lm.tokenizer, window_length(self._lm))
 
-    def _features(self, encoded: Encoded) -> Tensor:
-        return unit_features(self._lm, encoded, self.micro_batch_tokens, self._ctx)
+    def _features(self, examples: Sequence[Example]) -> Tensor:
+        return unit_features(self._lm, self._encode(examples), self.micro_batch_tokens, self._ctx)
+
+
+def _scale(features: Tensor) -> Tensor:
+    """Mean and deviation of each feature, shape (2, hidden), from features of shape (units, hidden)."""
+    return torch.stack([features.mean(0), features.std(0, correction=0).clamp_min(_LEAST_DEVIATION)])
 
 
 class EncoderLearner(Learner):
@@ -121,7 +159,10 @@ class ProbeLearner(Learner):
 
     def prepare(self, examples: Sequence[Example]) -> Split:
         """Examples as features."""
-        return Features(self._features(self._encode(examples)))
+        return Features(self._features(examples))
+
+    def _features(self, examples: Sequence[Example]) -> Tensor:
+        return self._frozen("features", examples, lambda: super(ProbeLearner, self)._features(examples))
 
     def forward(self, batch: Any) -> Tensor:
         """Logits of a `FeatureBatch`."""
@@ -129,13 +170,21 @@ class ProbeLearner(Learner):
 
 
 def learner(
-    lm: LanguageModel, data: TaskData, *, method: str, reduction_factor: int, seed: int, device: str, ctx: Context
+    lm: LanguageModel,
+    data: TaskData,
+    *,
+    method: str,
+    reduction_factor: int,
+    seed: int,
+    device: str,
+    ctx: Context,
+    frozen: Frozen,
 ) -> Learner:
     """What a method trains; `lm` stays untouched."""
     if method == "probe":
-        return ProbeLearner(frozen_copy(lm), data, device, ctx)
+        return ProbeLearner(frozen_copy(lm), data, device, ctx, frozen)
     if method == "adapter":
-        return EncoderLearner(with_adapters(lm, reduction_factor, seed), data, device, ctx)
+        return EncoderLearner(with_adapters(lm, reduction_factor, seed), data, device, ctx, frozen)
     copied = frozen_copy(lm)
     copied.model.get_submodule(lm.family.encoder).requires_grad_(True)
-    return EncoderLearner(copied, data, device, ctx)
+    return EncoderLearner(copied, data, device, ctx, frozen)

@@ -6,17 +6,20 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from core.context import Context
+from core.errors import Stopped
 from core.models import LanguageModel
 from core.tasks.examples import Example, TaskData, gold, grouped
 from core.tasks.kinds import auto_reduction_factor, auto_training
-from core.tasks.learners import Learner, Split, learner
+from core.tasks.learners import Frozen, Learner, Split, learner
 from core.tasks.scores import main_score, score
+from core.tasks.state import Keeper, NotKept, TaskState
 
 WARMUP_FRACTION = 0.06
 """Of all steps; after it the learning rate falls linearly to zero."""
@@ -24,6 +27,10 @@ GRADIENT_NORM = 1.0
 """Longer gradients are shortened to this."""
 _BUCKET = 16
 """Batches are made of like lengths out of this many batches' worth of examples, to save padding."""
+
+
+class NoNumber(Exception):
+    """The loss of a task's training, or what its model answers, is no number any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +49,6 @@ class TaskResult:
     """For the test split, in order: a label a text, or a tuple of tags a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Best:
-    """The best epoch so far and what it had learnt."""
-
-    epoch: int
-    score: float
-    parameters: list[Tensor]
-
-
 def train_and_score(
     lm: LanguageModel,
     data: TaskData,
@@ -64,10 +62,12 @@ def train_and_score(
     reduction_factor: int | None,
     device: str = "cpu",
     ctx: Context,
+    keeper: Keeper | None = None,
+    frozen: Frozen | None = None,
 ) -> TaskResult:
     """Train on the train split, choose the epoch on validation, score it once on test.
 
-    On the CPU the same arguments give the same result. The global random state stays as it was.
+    On the CPU the same arguments give the same result, interrupted or not. The global random state stays as it was.
 
     Args:
         lm: the encoder, which stays untouched.
@@ -80,10 +80,14 @@ def train_and_score(
         learning_rate, batch_size, reduction_factor: None is what `auto` means, see `core.tasks.kinds`.
         device: where to train.
         ctx: asked between micro-batches whether to go on.
+        keeper: keeps the training while it goes on, and has it where it was interrupted; None: it begins anew.
+        frozen: shared with trainings of the same model, method and device; None: this one computes everything itself.
 
     Raises:
-        Stopped: the user wants the run to end.
+        Stopped: the user wants the run to end; what was learnt was given to `keeper`.
+        NoNumber: the learning rate is far too large, or the encoder broken.
     """
+    keeper = keeper or NotKept()
     auto = auto_training(data.kind, method)
     with _seeded(seed, device):
         model = learner(
@@ -94,23 +98,34 @@ def train_and_score(
             seed=seed,
             device=device,
             ctx=ctx,
+            frozen=frozen or Frozen(),
         )
-        best, epochs_run = _fit(
-            model,
-            data,
-            rng=random.Random(seed),
-            epochs=epochs,
-            patience=patience,
-            learning_rate=learning_rate or auto.learning_rate,
-            batch_size=batch_size or auto.batch_size,
-            ctx=ctx,
-        )
-        predictions = _predict(model, model.prepare(data.test), data.test, ctx)
+        train, validation = model.prepare(data.train), model.prepare(data.validation)
+        state = TaskState(model, seed)
+        keeper.restore(state)
+        try:
+            _fit(
+                model,
+                state,
+                data,
+                train,
+                validation,
+                epochs=epochs,
+                patience=patience,
+                learning_rate=learning_rate or auto.learning_rate,
+                batch_size=batch_size or auto.batch_size,
+                ctx=ctx,
+                keeper=keeper,
+            )
+            predictions = _predict(model, model.prepare(data.test), data.test, ctx)
+        except Stopped:
+            keeper.save(state)
+            raise
     return TaskResult(
         scores=score(data.kind, gold(data.test), predictions),
-        validation=best.score,
-        best_epoch=best.epoch,
-        epochs=epochs_run,
+        validation=state.counters.best_score,
+        best_epoch=state.counters.best_epoch,
+        epochs=state.counters.epoch - 1,
         predictions=tuple(predictions),
     )
 
@@ -129,44 +144,39 @@ def _seeded(seed: int, device: str) -> Iterator[None]:
 
 def _fit(
     model: Learner,
+    state: TaskState,
     data: TaskData,
+    train: Split,
+    validation: Split,
     *,
-    rng: random.Random,
     epochs: int,
     patience: int,
     learning_rate: float,
     batch_size: int,
     ctx: Context,
-) -> tuple[_Best, int]:
-    """Train; the model is left as it was after its best epoch (the first of equals). Also the epochs that were run."""
-    train, validation = model.prepare(data.train), model.prepare(data.validation)
+    keeper: Keeper,
+) -> None:
+    """Train from where `state` is; the model is left as it was after its best epoch (the first of equals)."""
+    if epochs < 1:
+        raise ValueError(f"epochs must be 1 or more, not {epochs}")
     number = {label: index for index, label in enumerate(data.labels)}
     targets = torch.tensor([number[label] for example in data.train for label in example.labels], device=model.device)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
     steps = epochs * -(-len(train.sizes) // batch_size)
-    step = 0
-    best: _Best | None = None
-    for epoch in range(1, epochs + 1):
+    counters = state.counters
+    while counters.epoch <= epochs and counters.stale < max(1, patience):
         model.train()
-        for chosen in shuffled_batches(train.sizes, batch_size, rng):
-            optimizer.param_groups[0]["lr"] = learning_rate * _schedule(step, steps)
+        for chosen in islice(shuffled_batches(train.sizes, batch_size, state.rng), counters.batches, None):
+            state.optimizer.param_groups[0]["lr"] = learning_rate * _schedule(counters.step, steps)
             _accumulate_gradient(model, train, chosen, targets, ctx)
-            nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
-            optimizer.step()
-            optimizer.zero_grad()
-            step += 1
-        value = main_score(data.kind, gold(data.validation), _predict(model, validation, data.validation, ctx))
-        if best is None or value > best.score:
-            best = _Best(epoch, value, [parameter.detach().clone() for parameter in parameters])
-        elif epoch - best.epoch >= patience:
-            break
-    if best is None:
-        raise ValueError(f"epochs must be 1 or more, not {epochs}")
-    with torch.no_grad():
-        for parameter, value_then in zip(parameters, best.parameters, strict=True):
-            parameter.copy_(value_then)
-    return best, epoch
+            nn.utils.clip_grad_norm_(state.learning.values(), GRADIENT_NORM)
+            state.optimizer.step()
+            state.optimizer.zero_grad()
+            state.step_done()
+            if keeper.due(state):
+                keeper.save(state)
+        given = _predict(model, validation, data.validation, ctx)
+        state.epoch_done(main_score(data.kind, gold(data.validation), given))
+    state.restore_best()
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -194,6 +204,8 @@ def _accumulate_gradient(model: Learner, split: Split, chosen: list[int], target
     for batch in batches:
         ctx.check()
         loss = nn.functional.cross_entropy(model(batch), targets[batch.units], reduction="sum") / count
+        if not loss.isfinite():
+            raise NoNumber
         loss.backward()
 
 
@@ -205,6 +217,9 @@ def _predict(model: Learner, split: Split, examples: Sequence[Example], ctx: Con
     with torch.no_grad():
         for batch in split.batches(range(len(split.sizes)), model.micro_batch_tokens, model.device):
             ctx.check()
-            numbers[batch.units] = model(batch).argmax(-1)
+            logits = model(batch)
+            if not logits.isfinite().all():  # the largest of none would be the first label
+                raise NoNumber
+            numbers[batch.units] = logits.argmax(-1)
     labels = [model.labels[number] for number in numbers.tolist()]
     return grouped(labels, examples)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import Unigram
 
 from core.context import Context
+from core.errors import Stopped
+from core.sealing import replace_folder, sealed, settle
+from core.shared_cache import SAVE_SECONDS
 from core.vocabulary.splitting import splitter
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 50_000, 8_000_000
@@ -25,6 +29,7 @@ _TOGETHER, _TOGETHER_CHARACTERS = 64, 1000
 """Cut as one text."""
 _Ids = npt.NDArray[np.int64]
 _ARRAYS, _REST = "tokens.npy", "counts.json"
+_SO_FAR = "counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,9 @@ class TokenCounts:
         return cls(documents, occurrences, rest["texts"], Counter(rest["characters"]))
 
 
-def count_tokens(texts: Iterable[str], total: int, tokenizer: Tokenizer, ctx: Context) -> TokenCounts:
+def count_tokens(
+    texts: Iterable[str], total: int, tokenizer: Tokenizer, ctx: Context, part: Path | None = None
+) -> TokenCounts:
     """Count the tokens of a corpus, without special tokens, truncation or padding.
 
     Where the tokenizer cuts each word by itself, each different word of some megabytes is cut only once.
@@ -81,17 +88,36 @@ def count_tokens(texts: Iterable[str], total: int, tokenizer: Tokenizer, ctx: Co
         total: number of texts, for the progress report.
         tokenizer: what cuts the texts; it stays as it is.
         ctx: asked between chunks of texts.
+        part: keeps what is counted so far, and has it where the count of the very same was stopped or killed; a folder
+            of the caller's alone. None: it begins anew.
     """
     tokenizer = without_limits(tokenizer)
     ids = _end_of_ids(tokenizer)
     split = splitter(tokenizer)
-    counts = TokenCounts(np.zeros(ids, dtype=np.int64), np.zeros(ids, dtype=np.int64), 0, Counter())
-    for chunk in chunks(texts, _CHUNK_TEXTS, _CHUNK_CHARACTERS):
-        ctx.check()
-        ctx.progress(counts.texts, total)
-        counts += _count(chunk, split, tokenizer, ids, ctx)
+    counts = _counted(part) or TokenCounts(np.zeros(ids, dtype=np.int64), np.zeros(ids, dtype=np.int64), 0, Counter())
+    saved, then = counts.texts, time.monotonic()
+    try:
+        for chunk in chunks(islice(texts, counts.texts, None), _CHUNK_TEXTS, _CHUNK_CHARACTERS):
+            ctx.check()
+            ctx.progress(counts.texts, total)
+            counts += _count(chunk, split, tokenizer, ids, ctx)
+            if part is not None and time.monotonic() - then >= SAVE_SECONDS:
+                replace_folder(part / _SO_FAR, counts.save, seal=True)
+                saved, then = counts.texts, time.monotonic()
+    except Stopped:
+        if part is not None and counts.texts > saved:
+            replace_folder(part / _SO_FAR, counts.save, seal=True)
+        raise
     ctx.progress(counts.texts, total)
     return counts
+
+
+def _counted(part: Path | None) -> TokenCounts | None:
+    """What was counted before a stop or a kill; None where nothing whole is left of it."""
+    if part is None:
+        return None
+    settle(part / _SO_FAR)
+    return TokenCounts.load(part / _SO_FAR) if sealed(part / _SO_FAR) else None
 
 
 def _end_of_ids(tokenizer: Tokenizer) -> int:

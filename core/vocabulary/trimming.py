@@ -18,7 +18,7 @@ from core.corpus.prepare import PreparedCorpus
 from core.errors import InputError, about
 from core.events import Message
 from core.recipe import Recipe
-from core.shared_cache import kept, shared_folder
+from core.shared_cache import kept, part_of, shared_folder
 from core.vocabulary.choosing import Selection, Wanted, choose_tokens, language_alphabet
 from core.vocabulary.counting import TokenCounts, count_tokens, without_limits
 from core.vocabulary.fertility import Fertility, fertility
@@ -34,7 +34,7 @@ TABLE = "vocabulary.tsv"
 
 
 def count_corpus(corpus: PreparedCorpus, tokenizer: Tokenizer, own: Path, ctx: Context) -> TokenCounts:
-    """Count a corpus' tokens in its training part, and its characters in all of it; once on a machine.
+    """Count a corpus' tokens in its training part, and its characters in all of it; once on a machine, stopped or not.
 
     So what is measured on the held-out part is measured on text that had no say in which tokens stay, and yet no
     character of the corpus is lost.
@@ -47,8 +47,9 @@ def count_corpus(corpus: PreparedCorpus, tokenizer: Tokenizer, own: Path, ctx: C
     """
 
     def fill(folder: Path) -> None:
-        counts = count_tokens(corpus.train, len(corpus.train), tokenizer, ctx)
+        # The short part first: a stop in it would lose what wasn't saved of the long one.
         held_out = count_tokens(corpus.validation, len(corpus.validation), tokenizer, Unmeasured(ctx))
+        counts = count_tokens(corpus.train, len(corpus.train), tokenizer, ctx, part_of(folder))
         replace(counts, characters=counts.characters + held_out.characters).save(folder)
 
     plain = without_limits(tokenizer).to_str()
@@ -79,7 +80,7 @@ def choose(kind: Kind, counts: TokenCounts, wanted: Wanted, words: Sequence[int]
         if selection.coverage < 1:
             why = "Every token that would be next needs others that no longer fit"
         text = f"{why}: the vocabulary has {len(selection.kept):,} instead of {wanted.size:,}."
-        ctx.emit(Message(level="warning", text=text))
+        ctx.emit(Message(level="warning", text=text, doubt=True))
     return selection
 
 
@@ -140,7 +141,7 @@ def examine(
     proof = prove_segmentation(before, after, kind, ids, language_alphabet(kind, counts), texts, ctx)
     if not proof.compared:
         text = f"Each of {proof.lines} held-out texts has a token that goes, so nothing could be compared."
-        ctx.emit(Message(level="warning", text=text))
+        ctx.emit(Message(level="warning", text=text, doubt=True))
     unknown = None if kind.unknown is None else ids.index(kind.unknown)
     return Findings(proof, fertility(before, after, (kind.unknown, unknown), texts, ctx))
 
