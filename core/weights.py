@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     Raises:
         InputError: there are none, the index is broken, or it names a file that isn't in the folder.
     """
-    if (folder / WHOLE).is_file():
+    if os.path.isfile(folder / WHOLE):
         return (folder / WHOLE,)
     index = folder / INDEX
     try:
@@ -37,7 +38,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         # A name, and nothing that leads to another folder, on any system.
         if not isinstance(name, str) or name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
             raise InputError(f"{index} names {name!r:.200} as a part, which is no file beside it.", hint=_AGAIN)
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):  # where Path.is_file raises: a name that is too long
             raise InputError(f"{folder} lacks {name:.200}, a part of the model's weights.", hint=_AGAIN)
     if not names:
         raise InputError(f"{index} names no files.", hint=_AGAIN)
