@@ -1,0 +1,8 @@
+"""All readers that are fuzzed, by name."""
+
+from __future__ import annotations
+
+from benchmarks.fuzz.reader import Reader
+from benchmarks.fuzz.texts import READERS as TEXTS
+
+READERS: dict[str, Reader] = {**TEXTS}
