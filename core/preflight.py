@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ def _faults_beside_the_teacher(recipe: Recipe, base: Path) -> list[Fault]:
         check_language(recipe.language.code)
     faults += [fault.about("corpus.sources") for fault in corpus_faults(recipe.corpus.sources, base)]
     words = recipe.method.vocabulary_words
-    if words is not None and not (base / Path(words).expanduser()).is_file():
+    if words is not None and not os.path.isfile(base / os.path.expanduser(words)):
         fault = Fault(f"There is no list of words {words}.", "Check the path; it starts at the recipe.")
         faults.append(fault.about("method.vocabulary_words"))
     for task in recipe.tasks:
