@@ -6,7 +6,6 @@ import json
 import math
 import shutil
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,9 +14,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from benchmarks.fuzz.odd import contents, json_files, spoilt, to_toml
-from benchmarks.fuzz.reader import Outcome, Reader
+from benchmarks.fuzz.damage import damaged
+from benchmarks.fuzz.odd import contents, json_files, to_toml
+from benchmarks.fuzz.reader import Reader
 from core.errors import InputError
+from core.preflight import recipe_faults, teacher_here
+from core.recipe import load as load_recipe
+from core.recipe import to_toml as recipe_to_toml
+from core.weights import INDEX, weight_files
 
 _RECIPE: dict[str, Any] = {
     "name": "x",
@@ -39,36 +43,24 @@ _LINES = ("x = 1", "[teacher]", "seed = 0x" + "f" * 6000, "a." * 2000 + "a = 1",
 def _recipes() -> st.SearchStrategy[str]:
     whole = contents(_RECIPE).map(to_toml)
     lines = st.tuples(whole, st.sampled_from(_LINES)).map("\n".join)
-    broken = spoilt(to_toml(_RECIPE).encode()).map(lambda data: data.decode(errors="replace"))
+    broken = damaged(st.just(to_toml(_RECIPE).encode())).map(lambda data: data.decode(errors="replace"))
     return st.one_of(whole, whole, lines, broken)
 
 
-def _read_recipes(folder: Path) -> Callable[[str], Outcome]:
-    from core.preflight import recipe_faults
-    from core.recipe import load, to_toml
-
+def _read_recipe(text: str, folder: Path) -> None:
     make_model("bert", folder / "teacher")
-    (folder / "text.txt").write_text("Il-qattus jiekol il-ħut.\n")
-    (folder / "words.txt").write_text("qattus\n")
+    (folder / "text.txt").write_text("Il-qattus jiekol il-ħut.\n", encoding="utf-8")
+    (folder / "words.txt").write_text("qattus\n", encoding="utf-8")
     (folder / "tasks").mkdir()
     for split in ("train", "validation", "test"):
-        (folder / "tasks" / f"{split}.tsv").write_text("text\tlabel\na b\tx\nc d\ty\n")
-    path = folder / "recipe.toml"
-
-    def read(text: str) -> Outcome:
-        path.write_text(text, encoding="utf-8")
-        try:
-            recipe = load(path)
-        except InputError as error:
-            _words(error, path.name if len(error.faults) == 1 else "")
-            return "refused"
-        again = folder / "again.toml"
-        again.write_text(to_toml(recipe), encoding="utf-8")
-        if load(again) != recipe:
-            raise AssertionError("a recipe that is written and read again is another one")
-        return "refused" if recipe_faults(text, folder) else "read"
-
-    return read
+        (folder / "tasks" / f"{split}.tsv").write_text("text\tlabel\na b\tx\nc d\ty\n", encoding="utf-8")
+    path, again = folder / "recipe.toml", folder / "again.toml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    recipe = load_recipe(path)
+    again.write_text(recipe_to_toml(recipe), encoding="utf-8")
+    assert load_recipe(again) == recipe, "a recipe that is written and read again is another one"
+    if faults := recipe_faults(text, folder):
+        raise InputError.of(faults)
 
 
 # -- small models ----------------------------------------------------------------------------------------------------
@@ -96,9 +88,7 @@ _KEPT: list[TemporaryDirectory[str]] = []
 
 def make_model(model_type: str, folder: Path) -> Path:
     """Put a small model of a type into a folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(_made() / model_type, folder)
-    return folder
+    return Path(shutil.copytree(_made() / model_type, folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,37 +164,22 @@ def _config_cases(model_type: str) -> st.SearchStrategy[ModelCase]:
     return files.map(lambda data: ModelCase(model_type, (("config.json", data),)))
 
 
-def _read_models(folder: Path) -> Callable[[ModelCase], Outcome]:
+def _read_model(case: ModelCase, folder: Path) -> None:
     """As a run does: what is checked before it starts, then the model itself."""
     from core.models import load
-    from core.preflight import teacher_here
 
-    def read(case: ModelCase) -> Outcome:
-        teacher = _laid_out(case, folder / "teacher")
-        try:
-            if teacher_here(str(teacher), folder) is None:
-                raise AssertionError("a folder is taken for a name")
-            lm, _ = load(teacher)
-        except InputError as error:
-            _words(error, "teacher")
-            return "refused"
-        if not all(math.isfinite(float(parameter.detach().sum())) for parameter in lm.model.parameters()):
-            raise AssertionError("a model of weights that are no numbers")
-        return "read"
-
-    return read
+    teacher = _laid_out(case, folder)
+    assert teacher_here(str(teacher), folder) is not None, "a folder is taken for a name"
+    lm, _ = load(teacher)
+    sound = all(math.isfinite(float(parameter.detach().sum())) for parameter in lm.model.parameters())
+    assert sound, "a model of weights that are no numbers"
 
 
 def _laid_out(case: ModelCase, folder: Path) -> Path:
-    if not folder.is_dir() or (folder / ".type").read_text() != case.model_type:
-        make_model(case.model_type, folder)
-        (folder / ".type").write_text(case.model_type)
-    for path in (_made() / case.model_type).iterdir():
-        if path.name not in dict(case.files) and (folder / path.name).read_bytes() != path.read_bytes():
-            shutil.copy(path, folder / path.name)
+    teacher = make_model(case.model_type, folder / "teacher")
     for name, data in case.files:
-        (folder / name).write_bytes(data)
-    return folder
+        (teacher / name).write_bytes(data)
+    return teacher
 
 
 # -- tokenizers ------------------------------------------------------------------------------------------------------
@@ -216,7 +191,8 @@ _STEPS: tuple[tuple[str, Any], ...] = (
     ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁▁"}] * 40}),
     ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Lowercase"}] * 5000}),
     ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAAAAAAAAAAAAAA"}),
-    ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "(?:(?:a*)*)*b"}, "behavior": "Isolated", "invert": False}),
+    ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": "(?:(?:a*)*)*b"}, "behavior": "Isolated",
+                       "invert": False}),
     ("pre_tokenizer", {"type": "Split", "pattern": {"Regex": ""}, "behavior": "Removed", "invert": True}),
     ("padding", {"strategy": {"Fixed": 10**9}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
                  "pad_type_id": 0, "pad_token": "x"}),
@@ -284,30 +260,19 @@ def _tokenizer_cases(model_type: str) -> st.SearchStrategy[ModelCase]:
     return files.map(lambda changed: ModelCase(model_type, changed))
 
 
-def _read_tokenizers(folder: Path) -> Callable[[ModelCase], Outcome]:
+def _read_tokenizer(case: ModelCase, folder: Path) -> None:
     """Without torch, as the window does; then the vocabulary, and the tokenizer with half of it."""
     from core.sources import check_model_folder
     from core.trim import tokenizer_without_torch
     from core.vocabulary.kinds import kind_of
     from core.vocabulary.rewriting import backend_json, rewrite_tokenizer
 
-    def read(case: ModelCase) -> Outcome:
-        for name in ("special_tokens_map.json", "added_tokens.json"):
-            (folder / "teacher" / name).unlink(missing_ok=True)
-        teacher = _laid_out(case, folder / "teacher")
-        try:
-            tokenizer = tokenizer_without_torch(teacher, check_model_folder(teacher))
-            written = backend_json(tokenizer)
-            kind = kind_of(written)
-        except InputError as error:
-            _words(error)
-            return "refused"
-        kept = kind.special | kind.always() | {token for token in kind.pieces if token % 2}
-        rewrite_tokenizer(written, sorted(kept & kind.pieces.keys()))
-        len(kind.characters), kind.spells_everything
-        return "read"
-
-    return read
+    teacher = _laid_out(case, folder)
+    written = backend_json(tokenizer_without_torch(teacher, check_model_folder(teacher)))
+    kind = kind_of(written)
+    rewrite_tokenizer(written, sorted(kind.special | kind.always() | {token for token in kind.pieces if token % 2}))
+    assert kind.characters <= {kind.spelt(piece) for piece in kind.own.values()}
+    assert kind.spells_everything in (True, False)
 
 
 # -- weights ---------------------------------------------------------------------------------------------------------
@@ -331,7 +296,7 @@ def _weights() -> st.SearchStrategy[ModelCase]:
 
 def _weight_cases(model_type: str) -> st.SearchStrategy[ModelCase]:
     data = (_made() / model_type / "model.safetensors").read_bytes()
-    files = st.one_of(_safetensors(data), _safetensors(data), spoilt(data), _numbers(data))
+    files = st.one_of(_safetensors(data), _safetensors(data), damaged(st.just(data)), _numbers(data))
     return files.map(lambda changed: ModelCase(model_type, (("model.safetensors", changed),)))
 
 
@@ -391,40 +356,22 @@ def _index(draw: st.DrawFn) -> bytes:
     return draw(st.one_of(st.just(json.dumps(content).encode()), json_files(content)))
 
 
-def _read_index(folder: Path) -> Callable[[bytes], Outcome]:
-    from core.weights import INDEX, weight_files
-
+def _read_index(data: bytes, folder: Path) -> None:
     inside = folder / "model"
     inside.mkdir()
-    for name in ("../model.safetensors", "part.safetensors"):
-        (inside / name).write_bytes(b"x")
-
-    def read(data: bytes) -> Outcome:
-        (inside / INDEX).write_bytes(data)
-        try:
-            files = weight_files(inside)
-        except InputError as error:
-            _words(error)
-            return "refused"
-        if not files or any(path.parent != inside or path.resolve().parent != inside.resolve() for path in files):
-            raise AssertionError(f"{files} lead outside")
-        return "read"
-
-    return read
+    for path in (folder / "model.safetensors", inside / "part.safetensors"):
+        path.write_bytes(b"x")
+    (inside / INDEX).write_bytes(data)
+    files = weight_files(inside)
+    assert files and all(path.resolve().parent == inside.resolve() for path in files), (
+        "parts lead outside of the folder"
+    )
 
 
-def _words(error: InputError, named: str = "") -> None:
-    """See that a refusal is a message: not empty, not endless, and naming what it is about."""
-    for fault in error.faults:
-        if not fault.problem or not fault.hint or len(fault.problem) > 3000:
-            raise AssertionError(f"no message: {fault.problem[:200]!r}")
-    del named
-
-
-READERS = (
-    Reader("recipe", "recipes", _recipes, _read_recipes),
-    Reader("config", "config.json of models of four types", _configs, _read_models),
-    Reader("tokenizer", "tokenizer.json and the files beside it, of four kinds", _tokenizers, _read_tokenizers),
-    Reader("weights", "safetensors of models of four types", _weights, _read_models),
-    Reader("index", "model.safetensors.index.json", _index, _read_index),
-)
+READERS = {
+    "recipes": Reader(_recipes(), _read_recipe),
+    "config.json": Reader(st.deferred(_configs), _read_model),
+    "tokenizers": Reader(st.deferred(_tokenizers), _read_tokenizer, seconds=30.0),
+    "weights": Reader(st.deferred(_weights), _read_model),
+    "index of weights": Reader(_index(), _read_index),
+}

@@ -1,4 +1,4 @@
-"""Odd values, and well-formed content with something odd in it: what the cases of every structured reader are made of."""
+"""Odd values, and well-formed content with something odd in it: what structured readers are fed with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 from hypothesis import strategies as st
+
+from benchmarks.fuzz.damage import damaged
 
 _DEEP: Any = 1
 for _ in range(300):
@@ -101,34 +103,10 @@ def _change(draw: st.DrawFn, content: Any) -> Any:
     return content
 
 
-@st.composite
-def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
-    """Bytes of which some are changed, cut off, repeated or put in between."""
-    made = bytearray(data)
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(made)))
-        what = draw(st.integers(0, 5))
-        if what == 0:
-            del made[at:]
-        elif what == 1:
-            made[at : at + 1] = draw(st.binary(max_size=4))
-        elif what == 2:
-            made[at:at] = draw(
-                st.sampled_from((b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"[" * 3000, b'{"a":' * 3000, b'"'))
-            )
-        elif what == 3:
-            made[at:at] = made[at : at + 50]
-        elif what == 4 and at < len(made):
-            made[at] ^= 1 << draw(st.integers(0, 7))
-        else:
-            del made[at : at + draw(st.integers(1, 20))]
-    return bytes(made)
-
-
 def json_files(base: Any) -> st.SearchStrategy[bytes]:
     """Files like the JSON of `base`: most are JSON with something odd in it, some are none."""
     text = to_json(base)
-    return st.one_of(contents(base).map(to_json), contents(base).map(to_json), spoilt(text))
+    return st.one_of(contents(base).map(to_json), contents(base).map(to_json), damaged(st.just(text)))
 
 
 def to_json(content: Any) -> bytes:
