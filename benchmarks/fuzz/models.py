@@ -295,7 +295,7 @@ def _weights() -> st.SearchStrategy[ModelCase]:
 
 def _weight_cases(model_type: str) -> st.SearchStrategy[ModelCase]:
     data = (_made() / model_type / "model.safetensors").read_bytes()
-    files = st.one_of(_safetensors(data), _safetensors(data), damaged(st.just(data)), _numbers(data))
+    files = st.one_of(_safetensors(data), _safetensors(data), damaged(st.just(data)), _numbers(data), st.just(data))
     return files.map(lambda changed: ModelCase(model_type, (("model.safetensors", changed),)))
 
 

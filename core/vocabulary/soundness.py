@@ -25,7 +25,7 @@ _SECONDS = 20.0
 _LENGTH = 2000
 _TEXTS = (
     "The quick brown fox – ‘jumps’ 3,141 times; Žluťoučký kůň, Быстрая лиса, ഒരു कुत्ता 素早い狐 🦊\u0301 \U0010fffd.",
-    *(mark * _LENGTH for mark in ("a", "Ж", "7", " ", ".", "\n")),
+    *(mark * _LENGTH + end for mark in ("a", "Ж", "7", " ", ".", "\n") for end in ("", "!")),
     "word " * (_LENGTH // 5),
     "",
 )
