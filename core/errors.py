@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+_LONGEST = 2000
+"""Characters of a problem or a hint: more, and nobody reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -16,6 +19,13 @@ class Fault:
     key: str = ""
     """The recipe's key that it is about, such as "targets.layers", "tasks.ner.source", or "tasks[0].kind" where the
     task's name can't be relied on; empty where it is about none."""
+
+    def __post_init__(self) -> None:
+        # What is quoted from a file, or from what a library says of it, can be of any length.
+        for name in ("problem", "hint"):
+            text = getattr(self, name)
+            if len(text) > _LONGEST:
+                object.__setattr__(self, name, f"{text[: _LONGEST - 1]}…")
 
     def about(self, key: str) -> Fault:
         """The fault, about `key` unless it says itself what it is about."""

@@ -1,14 +1,18 @@
-"""The file that a run's events are appended to."""
+"""The file that a run's events are appended to, and its lines read back."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from core.events import Event, to_record
+from core.events import Event, from_record, to_record
+from core.small_files import parse_json
+
+LONGEST_LINE = 2**20
+"""Bytes; a longer one is no event of ours, and is passed over piece by piece."""
 
 
 class EventLog:
@@ -28,11 +32,35 @@ class EventLog:
 
     def cut(self, length: int) -> None:
         """Forget every event after the first `length` bytes."""
-        self._file.truncate(length)
+        end = self._file.seek(0, os.SEEK_END)
+        self._file.truncate(max(0, min(length, end)))  # beyond its end it would grow
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a log, but for those that are too long; the last may be cut off."""
+    within = False
+    while line := file.readline(LONGEST_LINE):
+        ended = line.endswith(b"\n") or len(line) < LONGEST_LINE
+        if ended and not within:
+            yield line
+        within = not ended
+
+
+def from_line(line: bytes) -> tuple[float, Event] | None:
+    """A line's event with its time, in seconds of work; None where it holds none that this version knows.
+
+    Bytes, as a line that a full disk cut off may end inside a letter.
+    """
+    try:
+        record = parse_json(line)
+        event = from_record(record)
+        return None if event is None else (float(record["t"]), event)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+        return None
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

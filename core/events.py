@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from types import UnionType
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 State = Literal["queued", "running", "paused", "stopped", "failed", "finished"]
 Split = Literal["train", "validation", "test"]
@@ -102,9 +103,58 @@ def to_record(event: Event, t: float) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Event | None:
-    """The event of a record; None for a type that a later version may have added."""
+    """The event of a record; None for a type that a later version may have added.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is no record of an event, or holds what an event of its kind can't.
+    """
     kind = _KINDS.get(record.get("type", ""))
     if kind is None:
         return None
-    given = (field.name for field in fields(kind) if field.name in record or field.default is MISSING)
-    return kind(**{name: record[name] for name in given})
+    given = {field.name: record[field.name] for field in fields(kind) if _is_told(field, record)}
+    for name, value in given.items():
+        if not any(fits(value) for fits in _FITTING[kind.type][name]):
+            raise TypeError(f"{name} of {kind.type} is a {type(value).__name__}")
+    return kind(**given)
+
+
+def _is_told(field: Field[Any], record: Mapping[str, Any]) -> bool:
+    return field.name in record or field.default is MISSING
+
+
+def _fitting(kind: type[Event]) -> dict[str, list[Callable[[Any], bool]]]:
+    """By field, checks of which a value must pass one; words may be another version's."""
+    hints = get_type_hints(kind)
+    return {field.name: [_CHECKS.get(one, _is_text) for one in _kinds_of(hints[field.name])] for field in fields(kind)}
+
+
+def _kinds_of(hint: Any) -> tuple[Any, ...]:
+    is_union = get_origin(hint) in (Union, UnionType)
+    return get_args(hint) if is_union else (hint,)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_count(value)
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_count, value.values()))
+
+
+_TOO_LARGE = 2**63
+"""No count of ours comes near, and what is beyond fits no array."""
+_CHECKS: dict[Any, Callable[[Any], bool]] = {
+    int: _is_count,
+    float: _is_number,
+    type(None): lambda value: value is None,
+    Mapping[str, int]: _are_counts,
+}
+_FITTING = {name: _fitting(kind) for name, kind in _KINDS.items()}

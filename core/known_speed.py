@@ -25,11 +25,13 @@ from core.families import Family, Sizes, family_of
 from core.recipe import Recipe, absolute
 from core.resolve import settled
 from core.sealing import write_json
+from core.small_files import read_object
 
 _VERSION = 1
 """Count up when what calibrations say, or what is counted with them, changes."""
 _MOST = 24
 """Calibrations that are kept for a teacher; the oldest go."""
+_MOST_BYTES = 2**20
 _MACHINE_KEYS = ("device", "precision", "threads")
 
 
@@ -160,7 +162,7 @@ def _age(path: Path) -> float:
 def _read(path: Path, recipe: Recipe) -> Calibration | None:
     """A calibration that holds for a recipe's device, precision and threads; None for any other file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_object(path, _MOST_BYTES)
         schedule, auto = content["schedule"], content["auto"]
         if content["version"] != _VERSION:
             return None
@@ -169,7 +171,7 @@ def _read(path: Path, recipe: Recipe) -> Calibration | None:
             if schedule[key] != (auto[key] if asked == "auto" else asked):
                 return None
         return _calibration(content["calibration"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

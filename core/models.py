@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
-    AutoModelForMaskedLM,
+    CONFIG_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
@@ -25,12 +25,27 @@ from transformers.utils import logging as transformers_logging
 
 from core.errors import InputError
 from core.families import Family, Sizes, family_of
-from core.sources import check_model_folder, tokenizer_casing
-from core.vocabulary.rewriting import forget_loading
+from core.sources import check_model_folder, tokenizer_arguments
+from core.vocabulary.rewriting import check_vocabulary, forget_loading
+from core.vocabulary.soundness import end_of_ids, is_panic, try_out
+from core.weights import check_amount, shapes_in, weight_files
 
 # The run has a progress of its own, and `load` says itself what a model lacks.
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
+
+_NOT_TAKEN = frozenset(
+    (
+        *("auto_map", "transformers_weights", "_name_or_path", "name_or_path", "configuration_files", "gguf_file"),
+        *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),
+        *("experts_implementation", "_experts_implementation", "_experts_implementation_internal"),
+        *("fusion_config", "kernel_config", "distributed_config", "dtype", "torch_dtype", "quantization_config"),
+    )
+)
+"""Entries of config.json that say nothing of the model, but where code, files or kernels are to be had, or how it was
+loaded elsewhere: it is loaded from its own folder, in float32, by transformers' own code."""
+_MOST_LABELS = 100_000
+"""Of a classifier that the model once had; transformers makes a name for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +152,24 @@ def load(folder: Path, *, mapped: bool = False) -> tuple[LanguageModel, bool]:
     Raises:
         InputError: no model, no safetensors, an unknown architecture, or weights that don't fit the configuration.
     """
-    check_model_folder(folder)
-    config = _load_config(folder)
+    written = check_model_folder(folder)
+    family = family_of(written)
+    sizes = family.sizes(written)
+    files = weight_files(folder)
+    config = _load_config(folder, written)
+    check_amount(shapes_in(files), sum(family.parameters(sizes).values()), folder)
     tokenizer = load_tokenizer(folder)
-    family = family_of(config.to_dict())
     try:
-        model, info = AutoModelForMaskedLM.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
+        tensors = {name: tensor for path in files for name, tensor in load_file(path).items()}
+        # Given the weights instead of the folder: there, transformers would look for files that others name.
+        kind: Any = MODEL_FOR_MASKED_LM_MAPPING[type(config)]
+        model, info = kind.from_pretrained(
+            None, config=config, state_dict=tensors, dtype=torch.float32, output_loading_info=True
         )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise InputError(f"The weights in {folder} can't be read: {error}", hint="Download the model again.") from error
-    except (AssertionError, LookupError) as error:  # a padding id beyond the vocabulary, an unknown activation
+    except (AssertionError, LookupError, TypeError) as error:  # a padding id beyond the vocabulary, an activation
         raise _unusable_config(folder, error) from error
+    except Exception as error:  # whatever a file of anybody's can lead to
+        raise InputError(f"The weights in {folder} can't be read: {error}", hint="Download the model again.") from error
     missing = set(info["missing_keys"])
     misfits = sorted(name for name in missing if name.startswith(f"{family.encoder}."))
     misfits = misfits or sorted(name for name in info["unexpected_keys"] if _is_in_table(name, family))
@@ -163,12 +179,44 @@ def load(folder: Path, *, mapped: bool = False) -> tuple[LanguageModel, bool]:
             f"The weights in {folder} don't fit its config.json: {names[:300]}.",
             hint="Take config.json and model.safetensors from the same model.",
         )
-    return LanguageModel((model if mapped else own_memory(model)).eval(), tokenizer), not missing
+    lm = LanguageModel((model if mapped else own_memory(model)).eval(), tokenizer)
+    _check_numbers(lm, folder, but=family.embedding if mapped else "")
+    return lm, not missing
 
 
-def _load_config(folder: Path) -> PreTrainedConfig:
+def _check_numbers(lm: LanguageModel, folder: Path, *, but: str) -> None:
+    """Refuse weights that are no numbers: whatever is computed from them is none either.
+
+    Args:
+        lm: the model.
+        folder: where it is from.
+        but: a module that is left out, where most of its pages are never read.
+    """
+    for name, parameter in lm.model.named_parameters():
+        if but and name.startswith(f"{but}."):
+            continue
+        low, high = torch.aminmax(parameter.detach())
+        if not (low.isfinite() and high.isfinite()):
+            raise InputError(
+                f"The weights in {folder} are broken: {name} holds values that are no numbers.",
+                hint="Download the model again, or choose another.",
+            )
+
+
+def _load_config(folder: Path, written: Mapping[str, Any]) -> PreTrainedConfig:
+    if written.get("quantization_config"):
+        raise InputError(
+            f"The weights in {folder} are quantised, and can't be trained as they are.",
+            hint="Choose the model that they were made from.",
+        )
+    entries = {key: value for key, value in written.items() if key not in _NOT_TAKEN}
+    labels = entries.get("num_labels")
+    if labels is not None and not (isinstance(labels, int) and 0 <= labels <= _MOST_LABELS):
+        raise InputError(
+            f"The config.json in {folder} says {labels!r:.100} for num_labels.", hint="Download the model again."
+        )
     try:
-        return cast(PreTrainedConfig, AutoConfig.from_pretrained(folder, local_files_only=True))
+        return CONFIG_MAPPING[written["model_type"]].from_dict(entries)
     except Exception as error:  # each architecture checks its own in its own way
         raise _unusable_config(folder, error) from error
 
@@ -200,10 +248,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         InputError: there is none, or it can't be read.
     """
+    written = check_model_folder(folder, weights=False)
+    config = _load_config(folder, written)
+    arguments = tokenizer_arguments(folder)
     try:
-        casing = tokenizer_casing(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True, **casing)
-    except Exception as error:  # tokenizers raises plain Exception on a broken file
+        tokenizer = AutoTokenizer.from_pretrained(folder, config=config, use_fast=True, **arguments)
+    except BaseException as error:  # tokenizers raises plain Exception on a broken file, or panics
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         raise InputError(
             f"The tokenizer in {folder} can't be read: {error}", hint="Choose a folder with a tokenizer.json."
         ) from error
@@ -215,6 +267,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     forget_loading(tokenizer)
+    try_out(tokenizer.backend_tokenizer, folder)
+    check_vocabulary(end_of_ids(tokenizer.backend_tokenizer), family_of(written).sizes(written).vocabulary)
     return tokenizer
 
 

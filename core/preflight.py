@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.recipe import Recipe, parse
 from core.sources import check_model_folder, downloaded, local_folder, model_folder
 from core.tasks.data import task_faults
 from core.teachers import known_teacher
+from core.weights import check_amount, shapes_in, weight_files
 
 _STAGES = 5
 """Models that a run keeps beside its checkpoint, at most."""
@@ -84,7 +86,7 @@ def check_teacher(recipe: Recipe, base: Path) -> Checked:
         folder = model_folder(recipe.teacher.model, base)
         config = check_model_folder(folder)
         family, sizes = _measured(config)
-        faults += _misfits(recipe, sizes, _has_head(folder, family))
+        faults += _misfits(recipe, sizes, _has_head(folder, family, sizes))
     if faults:
         raise InputError.of(faults)
     return Checked(folder, config, family, sizes)
@@ -118,7 +120,7 @@ def teacher_here(source: str, base: Path) -> TeacherHere | None:
         folder = cached
     if folder is not None:
         family, sizes = _measured(check_model_folder(folder))
-        return TeacherHere(family, sizes, _has_head(folder, family), on_this_machine=True)
+        return TeacherHere(family, sizes, _has_head(folder, family, sizes), on_this_machine=True)
     known = known_teacher(source)
     if known is not None:
         # Every known teacher is a masked language model.
@@ -136,7 +138,7 @@ def _faults_beside_the_teacher(recipe: Recipe, base: Path) -> list[Fault]:
         check_language(recipe.language.code)
     faults += [fault.about("corpus.sources") for fault in corpus_faults(recipe.corpus.sources, base)]
     words = recipe.method.vocabulary_words
-    if words is not None and not (base / Path(words).expanduser()).is_file():
+    if words is not None and not os.path.isfile(base / os.path.expanduser(words)):
         fault = Fault(f"There is no list of words {words}.", "Check the path; it starts at the recipe.")
         faults.append(fault.about("method.vocabulary_words"))
     for task in recipe.tasks:
@@ -173,15 +175,8 @@ def _misfits(recipe: Recipe, teacher: Sizes, has_head: bool | None) -> list[Faul
     return faults
 
 
-def _has_head(folder: Path, family: Family) -> bool:
+def _has_head(folder: Path, family: Family, sizes: Sizes) -> bool:
     """Whether the weights hold the masked-language head, by the names in the safetensors headers."""
-    from safetensors import SafetensorError, safe_open
-
-    names: set[str] = set()
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                names |= set(file.keys())
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} is not a safetensors file: {error}.", hint="Download the model again.") from error
-    return family.transform_weight in names
+    shapes = shapes_in(weight_files(folder))
+    check_amount(shapes, sum(family.parameters(sizes).values()), folder)
+    return family.transform_weight in shapes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,15 @@ from typing import Any
 import resources
 from core.errors import InputError
 from core.languages import macrolanguages
+from core.small_files import read_object
 from core.sources import local_folder
 from core.teachers import KnownTeacher, copy_of, known_teacher
 from core.wording import clean, number, parameters
 
 FOLDER_FILE = "pretraining.json"
 """What a teacher's folder may say itself: a JSON object whose `tokens` is an object of tokens by ISO 639-3 code."""
+
+_MOST_BYTES = 2**20
 
 PAPER_SAYS = (
     "The paper (arXiv 2505.16956) reports, for mBERT and XLM-R in Maltese, Slovak and Swahili, that the drop shrinks "
@@ -155,9 +158,9 @@ def _entries(listed: Collection[str], code: str) -> tuple[str, list[str]]:
 def _told_tokens(folder: Path) -> dict[str, float]:
     """Tokens by language from a folder's own file; empty where it has none that can be read."""
     try:
-        tokens = json.loads((folder / FOLDER_FILE).read_text(encoding="utf-8"))["tokens"]
-        return {str(code): float(count) for code, count in tokens.items() if float(count) >= 0}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        tokens = read_object(folder / FOLDER_FILE, _MOST_BYTES)["tokens"]
+        return {str(code): float(count) for code, count in tokens.items() if 0 <= float(count) < math.inf}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
         return {}
 
 

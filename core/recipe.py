@@ -14,15 +14,23 @@ from typing import Any
 
 import resources
 from core.errors import Fault, InputError
-from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest
+from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest, shown
+from core.small_files import read_text
+from core.wording import clean, shortened
 
 LAYER_SELECTIONS = ("auto", "last", "first", "stride", "first_last", "random", "measured")
 FEED_FORWARD_SCORES = ("auto", "first_order", "activation", "wanda")
 HIDDEN_REDUCTIONS = ("auto", "truncate", "svd", "per_head", "importance", "importance_gradient", "rotate")
 VOCABULARY_FREQUENCIES = ("document", "token")
 KD_LOSSES = ("auto", "mse", "kl")
+MOST_BYTES = 2**20
+"""Of a recipe: one that a person wrote is a page."""
 LEAST_LETTERS = 5
 """Of a text, unless the recipe says otherwise."""
+_MOST_UNKNOWN = 50
+"""Unknown keys that are named, a table: a file of thousands is no recipe."""
+_DEEPEST = 32
+"""Tables and lists within each other."""
 TASK_KINDS = ("topic", "sentiment", "ner", "pos")
 
 
@@ -199,14 +207,15 @@ def read(path: Path) -> str:
         InputError: there is none, or it can't be read.
     """
     try:
-        # With or without the byte-order mark that some editors begin a file with.
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path, MOST_BYTES)
     except FileNotFoundError:
         raise InputError(f"There is no recipe {path}.", hint="Check the path.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 (byte {error.start}).", hint="Save the recipe as UTF-8.") from None
     except OSError as error:
         raise InputError(f"The recipe {path} can't be read: {error.strerror}.", hint="Check the file.") from None
+    except ValueError as error:
+        raise InputError(f"{path} is no recipe: {error}.", hint="Choose the file that the recipe is in.") from None
 
 
 def parse(text: str, origin: str = "the recipe") -> Recipe:
@@ -216,10 +225,36 @@ def parse(text: str, origin: str = "the recipe") -> Recipe:
         InputError: not TOML, or with faults: all of them at once.
     """
     try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # besides its own, tomllib lets out those of huge numbers and nesting
+        content = read_toml(text)
+    except ValueError as error:
         raise InputError(f"{origin} is not TOML: {error}.", hint="Mend the line that it names.") from None
     return from_mapping(content)
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What a text in TOML holds.
+
+    Raises:
+        ValueError: it is no TOML, or nests deeper than any recipe.
+    """
+    try:
+        content = tomllib.loads(text)
+        # Dotted keys nest without bound, and then whatever looks at the content is lost in it.
+        if _depth(content) > _DEEPEST:
+            raise ValueError("it nests too deeply")
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    return content
+
+
+def _depth(content: Any) -> int:
+    deepest, left = 0, [(content, 0)]
+    while left:
+        value, depth = left.pop()
+        deepest = max(deepest, depth)
+        if isinstance(value, dict | list):
+            left += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
+    return deepest
 
 
 def from_mapping(content: Mapping[str, Any]) -> Recipe:
@@ -236,7 +271,7 @@ def from_mapping(content: Mapping[str, Any]) -> Recipe:
     for name, table in _TABLES.items():
         given = content.get(name, {})
         if not isinstance(given, Mapping):
-            faults.append(Fault(f"{name} is {given!r}.", f"Write a table: [{name}].", name))
+            faults.append(Fault(f"{name} is {shown(given)}.", f"Write a table: [{name}].", name))
             continue
         values[name] = _build(table, f"{name}.", {**preset.get(name, {}), **given}, faults)
     values["tasks"] = _tasks(content.get("tasks", []), faults)
@@ -270,7 +305,7 @@ def _by_table(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _tasks(given: Any, faults: list[Fault]) -> tuple[Task, ...]:
     """The tasks, each named after its kind where it has no name."""
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
-        faults.append(Fault(f"tasks is {given!r}.", "Write each task as a table of its own: [[tasks]].", "tasks"))
+        faults.append(Fault(f"tasks is {shown(given)}.", "Write each task as a table of its own: [[tasks]].", "tasks"))
         return ()
     tasks: list[Task] = []
     for index, entry in enumerate(given):
@@ -301,11 +336,17 @@ def _read(
     """The checked values of a table's keys; what is wrong joins `faults`."""
     known: dict[str, Field[Any]] = {entry.name: entry for entry in fields(table) if entry.name not in skip}
     values: dict[str, Any] = {}
+    unknown = 0
     for key, value in given.items():
         if key not in known:
+            if unknown == _MOST_UNKNOWN:
+                continue
             allowed = (*known, *skip)
             hint = nearest(key, allowed)
-            faults.append(Fault(f"The recipe has an unknown key {prefix}{key}.", hint, f"{prefix}{key}"))
+            faults.append(
+                Fault(f"The recipe has an unknown key {prefix}{shortened(clean(key), 80)}.", hint, f"{prefix}{key}")
+            )
+            unknown += 1
             continue
         try:
             values[key] = known[key].metadata["rule"].read(f"{prefix}{key}", value)

@@ -10,9 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.errors import Fault
+from core.wording import shortened
 
 _TOO_LARGE = 2**63
 """TOML's whole numbers end before."""
+_LONGEST = 120
+"""Characters of a value that a message tells."""
+
+
+def shown(value: object) -> str:
+    """A value as a message tells of it, on one line."""
+    try:
+        return shortened(repr(value), _LONGEST)
+    except ValueError:  # Python doesn't write out numbers of thousands of digits
+        return "a number of thousands of digits"
 
 
 class Refused(Exception):
@@ -60,7 +71,7 @@ class Number:
         wanted += ' or "auto"' if self.auto else ""
         right_type = isinstance(value, int) or (not self.whole and isinstance(value, float) and math.isfinite(value))
         if not right_type or isinstance(value, bool):
-            raise Refused(f"{key} is {value!r}.", f"Write {wanted}, {self._range()}.")
+            raise Refused(f"{key} is {shown(value)}.", f"Write {wanted}, {self._range()}.")
         if isinstance(value, int) and abs(value) >= _TOO_LARGE:
             raise Refused(f"{key} is a whole number of more than 64 bits.", f"Write {wanted}, {self._range()}.")
         if value < self.low or value > self.high or (self.above and value == self.low):
@@ -90,7 +101,8 @@ class Choice:
     def read(self, key: str, value: Any) -> str:
         """The word."""
         if not isinstance(value, str) or value not in self.allowed:
-            raise Refused(f"{key} is {value!r}.", nearest(str(value), self.allowed))
+            word = value if isinstance(value, str) else ""
+            raise Refused(f"{key} is {shown(value)}.", nearest(word, self.allowed))
         return value
 
 
@@ -101,7 +113,7 @@ class Text:
     def read(self, key: str, value: Any) -> str:
         """The text."""
         if not isinstance(value, str) or not value.strip() or "\0" in value:
-            raise Refused(f"{key} is {value!r}.", "Write a text in quotes.")
+            raise Refused(f"{key} is {shown(value)}.", "Write a text in quotes.")
         return value
 
 
@@ -115,7 +127,9 @@ class Name:
         if not fine or not all(
             unicodedata.category(letter)[0] in "LMN" or letter in " ._-\u200c\u200d" for letter in value
         ):
-            raise Refused(f"{key} is {value!r}.", "Use up to 80 letters, digits, spaces, dots, dashes and underscores.")
+            raise Refused(
+                f"{key} is {shown(value)}.", "Use up to 80 letters, digits, spaces, dots, dashes and underscores."
+            )
         return str(value)
 
 
@@ -128,8 +142,8 @@ class Several:
     def read(self, key: str, value: Any) -> tuple[Any, ...]:
         """The values."""
         if not isinstance(value, (list, tuple)) or not value:
-            raise Refused(f"{key} is {value!r}.", "Write a list with at least one entry, such as [\u2026].")
+            raise Refused(f"{key} is {shown(value)}.", "Write a list with at least one entry, such as [\u2026].")
         entries = tuple(self.rule.read(f"{key}[{index}]", entry) for index, entry in enumerate(value))
         if len(set(entries)) != len(entries):
-            raise Refused(f"{key} names something twice: {value!r}.", "Name each only once.")
+            raise Refused(f"{key} names something twice: {shown(value)}.", "Name each only once.")
         return entries

@@ -14,11 +14,12 @@ from typing import IO, Any
 
 from core import recipe as recipes
 from core.errors import InputError, Stopped
-from core.event_log import EventLog
-from core.events import Event, Message, Progress, State, from_record
+from core.event_log import EventLog, from_line, lines_of
+from core.events import Event, Message, Progress, State
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
+from core.small_files import open_file, read_object, read_text
 from core.status import Status, known_status
 
 CONTROL_WORDS = ("pause", "resume", "stop", "stop_keep_best")
@@ -138,8 +139,8 @@ class RunFolder:
             InputError: there is no run here.
         """
         try:
-            return self.original_recipe.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            return read_text(self.original_recipe, recipes.MOST_BYTES)
+        except (OSError, ValueError):
             raise InputError(f"There is no run in {self.path}.", hint="Check the folder given with --out.") from None
 
     def read_recipe(self) -> Recipe:
@@ -148,9 +149,7 @@ class RunFolder:
 
     def read_status(self) -> dict[str, Any]:
         """status.json, what is as it should be of it; empty where there is none yet."""
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return known_status(json.loads(self.status.read_text(encoding="utf-8")))
-        return {}
+        return known_status(_read_mapping(self.status))
 
     def read_results(self) -> dict[str, Any]:
         """results.json of a run that has one.
@@ -159,8 +158,8 @@ class RunFolder:
             InputError: there is none yet.
         """
         try:
-            return dict(json.loads(self.results.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return read_object(self.results)
+        except (OSError, ValueError):
             raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.") from None
 
     def read_estimate(self) -> dict[str, Any]:
@@ -182,16 +181,13 @@ class RunFolder:
 
     def read_events(self, holding: bytes = b"") -> Iterator[tuple[float, Event]]:
         """Every whole event so far with its time, in seconds of work; of lines that hold these bytes only."""
-        if not self.events.exists():
+        if not self.events.is_file():
             return
-        # As bytes: a line that a full disk cut off may end inside a letter.
-        with open(self.events, "rb") as file:
-            for line in (line for line in file if holding in line):
-                with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                    record = json.loads(line)
-                    event = from_record(record)
-                    if event is not None:
-                        yield float(record["t"]), event
+        with open_file(self.events) as file:
+            for line in lines_of(file):
+                event = from_line(line) if holding in line else None
+                if event is not None:
+                    yield event
 
     def ask(self, word: str) -> None:
         """Write a wish to `control`: one of `CONTROL_WORDS`."""
@@ -201,7 +197,7 @@ class RunFolder:
 
     def running(self) -> bool:
         """Whether a process holds the run's lock now."""
-        with contextlib.suppress(OSError), open(self.lock, "rb") as file:
+        with contextlib.suppress(OSError), open_file(self.lock) as file:
             return not _try_lock(file)
         return False
 
@@ -236,8 +232,8 @@ class RunFolder:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     """A file's JSON object; empty where there is none, or it is broken."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, ValueError):
+        return read_object(path)
     return {}
 
 

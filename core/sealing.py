@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.small_files import read_object
+
 MANIFEST = "manifest.json"
 
 
@@ -101,7 +103,7 @@ def settle(target: Path) -> None:
 def sealed(folder: Path) -> bool:
     """Whether a folder has a manifest and every file in it has the hash that the manifest says."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_object(folder / MANIFEST)
         found = {path.relative_to(folder).as_posix() for path in _files(folder)} - {MANIFEST}
         return found == set(manifest) and all(_hash(folder / name) == wanted for name, wanted in manifest.items())
     except (OSError, ValueError, AttributeError, TypeError):

@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 import threading
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from core.events import Done, Event, State
 from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
-from core.recipe import Recipe, absolute, parse, to_toml
+from core.recipe import Recipe, absolute, parse, read_toml, to_toml
 from core.run import RunContext, RunFolder, settle_folder
 from core.sealing import write_atomic
 from core.status import Status
@@ -75,7 +74,11 @@ def execute(
 
 
 def _same_recipe(folder: RunFolder, original: str) -> None:
-    if tomllib.loads(folder.given_recipe()) != tomllib.loads(original):
+    try:
+        same = read_toml(folder.given_recipe()) == read_toml(original)
+    except ValueError:  # what was written down there is no recipe any more
+        same = False
+    if not same:
         raise InputError(
             f"The run in {folder.path} was started with another recipe.",
             hint=f"Resume it with {folder.original_recipe}, or start a new run in another folder.",

@@ -25,6 +25,7 @@ from core.events import Message
 from core.export.versions import monoglot_version
 from core.locking import try_lock
 from core.sealing import MANIFEST, replace_folder, sealed, settle
+from core.small_files import parse_json
 
 _MOST_BYTES = 20 * 10**9
 _MOST_SHARE = 10
@@ -32,6 +33,7 @@ _MOST_SHARE = 10
 _ASK_SECONDS = 0.1
 _TELL_SECONDS = 0.5
 """Looking at an entry takes less, so that a wait that is longer is worth a word."""
+_LONGEST_NOTE = 2**20
 SAVE_SECONDS = 30.0
 """Who fills an entry for longer saves what is done so often; it shapes nothing but what a kill loses."""
 _STANDSTILL_SECONDS = 2 * SAVE_SECONDS
@@ -189,7 +191,7 @@ def _whole(entry: Path, lock: IO[bytes]) -> bool:
     """
     lock.seek(0)
     try:
-        noted = json.loads(lock.read())
+        noted = parse_json(lock.read(_LONGEST_NOTE))
     except ValueError:
         noted = None
     if noted == _state(entry):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.small_files import open_file, read_object
+from core.vocabulary.soundness import check_steps
 from resources import sample
 
 MODEL_FILES = ("config.json", "*.safetensors", "model.safetensors.index.json", "tokenizer*", "special_tokens_map.json",
                "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "added_tokens.json")  # fmt: skip
 """What is taken from a hub repository: never pickled weights, never code."""
+_MOST_CONFIG = 8 * 2**20
+_MOST_TOKENIZER = 256 * 2**20
+"""Bytes of a file of a tokenizer; the largest in use have some 40 million."""
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                    "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
+                    "tokenizer.model", "chat_template.jinja", "chat_template.json")  # fmt: skip
 
 
 def model_folder(source: str, base: Path) -> Path:
@@ -97,15 +104,13 @@ def check_model_folder(folder: Path, *, weights: bool = True) -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_object(path, _MOST_CONFIG)
     except FileNotFoundError:
         raise InputError(
             f"{folder} holds no config.json.", hint="Choose the folder that the model was saved in."
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} can't be read: {error}", hint="Download the model again.") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{path} is not a JSON object.", hint="Download the model again.")
     if weights and not any(folder.glob("*.safetensors")):
         pickled = any(folder.glob("pytorch_model*.bin"))
         raise InputError(
@@ -115,30 +120,59 @@ def check_model_folder(folder: Path, *, weights: bool = True) -> dict[str, Any]:
     return config
 
 
-def tokenizer_casing(folder: Path) -> dict[str, Any]:
-    """What a BERT tokenizer must be told so that it keeps to its tokenizer.json.
+def tokenizer_arguments(folder: Path) -> dict[str, Any]:
+    """What `from_pretrained` must be told to load a folder's tokenizer, and nothing beside it.
 
-    Where tokenizer_config.json doesn't speak of casing, transformers lower-cases whatever tokenizer.json says.
+    Code that comes with it never runs, and files that its tokenizer_config.json names are not looked for: they may be
+    anywhere on the machine that wrote it, or on this one. And a BERT tokenizer is told to keep to its tokenizer.json:
+    where tokenizer_config.json doesn't speak of casing, transformers lower-cases whatever tokenizer.json says.
 
     Returns:
-        Keyword arguments for `from_pretrained`; none for other tokenizers.
+        Keyword arguments.
+
+    Raises:
+        InputError: a file is larger than any of its kind, is none, or describes what would make texts grow endlessly.
     """
-    settings, written = (_json_object(folder / name) for name in ("tokenizer_config.json", "tokenizer.json"))
-    normalizer = written.get("normalizer") or {}
+    _check_sizes(folder)
+    settings = _json_object(folder / "tokenizer_config.json", _MOST_CONFIG)
+    written = _json_object(folder / "tokenizer.json", _MOST_TOKENIZER)
+    check_steps(written, folder / "tokenizer.json")
+    arguments: dict[str, Any] = {name: None for name in settings if name.endswith("_file")}
+    if written:
+        arguments["tokenizer_file"] = str(folder / "tokenizer.json")
+    return {**arguments, **_casing(settings, written), "local_files_only": True, "trust_remote_code": False}
+
+
+def _casing(settings: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+    normalizer = written.get("normalizer")
     as_written = settings.get("tokenizer_class") in ("TokenizersBackend", "PreTrainedTokenizerFast")
-    if normalizer.get("type") != "BertNormalizer" or "do_lower_case" in settings or as_written:
+    if not isinstance(normalizer, dict) or normalizer.get("type") != "BertNormalizer":
+        return {}
+    if "do_lower_case" in settings or as_written:
         return {}
     return {
-        "do_lower_case": normalizer["lowercase"],
-        "strip_accents": normalizer["strip_accents"],
-        "tokenize_chinese_chars": normalizer["handle_chinese_chars"],
+        "do_lower_case": normalizer.get("lowercase"),
+        "strip_accents": normalizer.get("strip_accents"),
+        "tokenize_chinese_chars": normalizer.get("handle_chinese_chars"),
     }
 
 
-def _json_object(path: Path) -> dict[str, Any]:
+def _check_sizes(folder: Path) -> None:
+    for path in (folder / name for name in _TOKENIZER_FILES):
+        try:
+            with open_file(path) as file:
+                size = os.fstat(file.fileno()).st_size
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InputError(f"{path} can't be read: {error.strerror}.", hint="Download the model again.") from error
+        if size > _MOST_TOKENIZER:
+            raise InputError(f"{path} is too large: {size / 2**20:,.0f} MB.", hint="Choose another teacher.")
+
+
+def _json_object(path: Path, most: int) -> dict[str, Any]:
     """A JSON file's content; empty where it is missing or broken, which loading the tokenizer will tell of."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path, most)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -23,32 +23,32 @@ class Status:
     hint: str | None = None
 
 
+_TOO_LARGE = 2**63
+_LONGEST = 100_000
+"""Characters of what a person is to read."""
+
+
 def _is_text(value: object) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or (isinstance(value, str) and len(value) <= _LONGEST)
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int)
+    return isinstance(value, int) and 0 <= value < _TOO_LARGE
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {
     "state": lambda value: isinstance(value, str) and value in get_args(State),
     "pid": _is_count,
-    "stage": lambda value: isinstance(value, str),
+    "stage": lambda value: value is not None and _is_text(value),
     "done": _is_count,
     "total": _is_count,
-    "eta_seconds": lambda value: value is None or isinstance(value, int | float),
+    "eta_seconds": lambda value: value is None or (isinstance(value, int | float) and 0 <= value < _TOO_LARGE),
     "error": _is_text,
     "hint": _is_text,
 }
 """What may stand in status.json: a folder can be another version's."""
 
 
-def known_status(content: Any) -> dict[str, Any]:
-    """The entries of a status.json that are as this version writes them; it may be another version's.
-
-    Raises:
-        TypeError, ValueError: it holds no entries at all.
-    """
-    entries = dict(content)
-    return {name: entries[name] for name, fits in _FITS.items() if name in entries and fits(entries[name])}
+def known_status(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a status.json that are as this version writes them; it may be another version's."""
+    return {name: content[name] for name, fits in _FITS.items() if name in content and fits(content[name])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +12,7 @@ import resources
 from core.analysis.size import estimate
 from core.errors import InputError
 from core.families import Sizes, family_of
+from core.small_files import read_object
 from core.sources import check_model_folder, download, downloaded, local_folder
 
 
@@ -123,7 +123,7 @@ def on_this_machine(name: str) -> bool:
             return False
         if (snapshot / "model.safetensors").is_file():
             return True
-        parts = json.loads((snapshot / "model.safetensors.index.json").read_text(encoding="utf-8"))["weight_map"]
+        parts = read_object(snapshot / "model.safetensors.index.json")["weight_map"]
         return all((snapshot / part).is_file() for part in set(parts.values()))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # nothing there, or a broken index
         return False

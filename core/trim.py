@@ -20,11 +20,14 @@ from core.families import Family, Sizes, family_of
 from core.recipe import Corpus
 from core.rules import Number, Refused
 from core.sealing import write_json
-from core.sources import check_model_folder, tokenizer_casing
+from core.small_files import read_object
+from core.sources import check_model_folder, tokenizer_arguments
 from core.vocabulary.choosing import Wanted
 from core.vocabulary.kinds import kind_of
 from core.vocabulary.rewriting import backend_json, check_vocabulary, remap_config, trim_tokenizer
+from core.vocabulary.soundness import end_of_ids, is_panic, try_out
 from core.vocabulary.trimming import PROVED_ON, TABLE, choose, count_corpus, examine, table, word_ids
+from core.weights import weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -185,17 +188,26 @@ def tokenizer_without_torch(folder: Path, config: dict[str, Any]) -> PreTrainedT
     if not (folder / "tokenizer.json").is_file():
         raise InputError(f"{folder} holds no tokenizer.json.", hint="Choose a folder with a tokenizer.json.")
     path = folder / "tokenizer_config.json"
+    arguments = tokenizer_arguments(folder)
     try:
-        settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        settings = read_object(path) if path.is_file() else {}
         name = settings.get("tokenizer_class") or _CLASSES[config["model_type"]]
         # transformers 5 has another name for the general class, and "Fast" is gone from the others.
         found = None if name == "PreTrainedTokenizerFast" else getattr(transformers, name.removesuffix("Fast"), None)
         kind = found or transformers.TokenizersBackend
-        return kind.from_pretrained(folder, local_files_only=True, **tokenizer_casing(folder))  # type: ignore[no-any-return]
-    except Exception as error:  # tokenizers raises plain Exception on a broken file
+        tokenizer: PreTrainedTokenizerBase = kind.from_pretrained(folder, **arguments)
+        backend = tokenizer.backend_tokenizer
+    except BaseException as error:  # tokenizers raises plain Exception on a broken file, or panics
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         raise InputError(
             f"The tokenizer in {folder} can't be read: {error}", hint="Choose a folder with a tokenizer.json."
         ) from error
+    backend.no_truncation()
+    backend.no_padding()
+    try_out(backend, folder)
+    check_vocabulary(end_of_ids(backend), family_of(config).sizes(config).vocabulary)
+    return tokenizer
 
 
 def _stored_type(folder: Path) -> str:
@@ -203,7 +215,7 @@ def _stored_type(folder: Path) -> str:
     from safetensors import safe_open
 
     counts: Counter[str] = Counter()
-    for path in folder.glob("*.safetensors"):
+    for path in weight_files(folder):
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118 (it is no dict)
                 tensor = file.get_slice(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.analysis.size import Estimate, target_faults
 from core.errors import Fault, InputError
 from core.families import Sizes
-from core.recipe import Recipe, from_mapping, mapping_to_toml, read
+from core.recipe import Recipe, from_mapping, mapping_to_toml, read, read_toml
 from core.resolve import Pick
 from core.sealing import write_atomic
 from gui.draft_content import (
@@ -224,7 +223,7 @@ class Draft(QObject):
         faults = self._faults_of(text)
         if not faults:
             self._remember()
-            self._turn_to(_State(tomllib.loads(text), base))
+            self._turn_to(_State(read_toml(text), base))
         return faults
 
     def to_toml(self) -> str:
@@ -427,8 +426,8 @@ class Draft(QObject):
     def _faults_of(self, text: str) -> tuple[Fault, ...]:
         """What is wrong with a recipe's text; it may lack what a draft may."""
         try:
-            content = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
+            content = read_toml(text)
+        except ValueError as error:
             problem = self.tr("The recipe is not TOML: {}.").format(error)
             return (Fault(problem, self.tr("Mend the line that it names.")),)
         try:

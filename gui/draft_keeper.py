@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from PySide6.QtCore import QObject
 
 from core.errors import Fault
-from core.recipe import mapping_to_toml
+from core.recipe import mapping_to_toml, read_toml
 from core.sealing import write_atomic
 from gui.draft_content import Content, showable, without_empty
 from gui.settings import SettingsFile, free_path
@@ -32,8 +31,8 @@ class DraftKeeper(QObject):
         text = self._file.value.draft
         base = Path(self._file.value.draft_base or Path.home())
         try:
-            given = tomllib.loads(text)
-        except (ValueError, RecursionError):
+            given = read_toml(text)
+        except ValueError:
             given = {"": text}
         content = showable(given)
         self._kept = _record(content, base)

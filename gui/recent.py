@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,14 @@ from typing import Any
 
 from core.errors import InputError
 from core.languages import check_language
+from core.recipe import MOST_BYTES, read_toml
 from core.run import RunFolder
+from core.small_files import read_text
+from core.wording import shortened
 from gui.worker import LIVE, Phase
+
+_LONGEST = 100
+"""Characters of a name: more than a recipe may have, but a folder can be anybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class RecentRuns:
         try:
             written = path.stat().st_mtime
             if path not in self._read or self._read[path][0] != written:
-                self._read[path] = (written, _title(tomllib.loads(path.read_text(encoding="utf-8")), folder.path.name))
+                self._read[path] = (written, _title(read_toml(read_text(path, MOST_BYTES)), folder.path.name))
             return self._read[path][1]
         except (OSError, ValueError):
             return folder.path.name, ""
@@ -94,12 +99,11 @@ class RecentRuns:
 
 def _title(recipe: dict[str, Any], otherwise: str) -> tuple[str, str]:
     language = recipe.get("language")
-    code = language.get("code", "") if isinstance(language, dict) else ""
-    try:
-        spoken = check_language(str(code))
-    except InputError:
-        spoken = str(code)
-    return str(recipe.get("name") or otherwise), spoken
+    code, name = language.get("code") if isinstance(language, dict) else None, recipe.get("name")
+    spoken = shortened(code, _LONGEST) if isinstance(code, str) else ""
+    with contextlib.suppress(InputError):
+        spoken = check_language(spoken)
+    return shortened(name, _LONGEST) if isinstance(name, str) and name else otherwise, spoken
 
 
 def _changed(path: Path) -> float:
@@ -117,5 +121,5 @@ def _sizes(folder: RunFolder) -> tuple[int | None, int | None]:
     try:
         results = folder.read_results()
         return int(results["teacher"]["parameters"]), int(results["student"]["parameters"])
-    except (InputError, KeyError, TypeError, ValueError):
+    except (InputError, KeyError, TypeError, ValueError, OverflowError):
         return None, None

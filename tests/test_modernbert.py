@@ -180,22 +180,22 @@ def test_saved_it_loads_with_plain_transformers_and_nothing_is_missing(lm: Langu
 
 
 def test_how_layers_look_survives_a_cut_of_the_vocabulary(tmp_path: Path) -> None:
-    save(build({}), tmp_path)
+    save(build({"vocab_size": 30}), tmp_path)  # three rows more than tokens
     config = read_config(tmp_path)
     for key in ("layer_types", "rope_parameters"):
         del config[key]
     (tmp_path / "config.json").write_text(json.dumps(config | OLD))
     lm = load(tmp_path)[0]
-    small = cut(lm, replace(lm.sizes, vocabulary=9), {"vocabulary": torch.arange(9)})
+    small = cut(lm, replace(lm.sizes, vocabulary=27), {"vocabulary": torch.arange(27)})
     save(small, tmp_path / "small")
     assert read_config(tmp_path / "small")["layer_types"] == ["full_attention", "sliding_attention", "full_attention"]
     loaded = load(tmp_path / "small")[0]
     ids, mask = batch()
-    states = lm.hidden_states(ids % 9, mask)
-    assert torch.equal(loaded.hidden_states(ids % 9, mask), states)
+    states = lm.hidden_states(ids % 27, mask)
+    assert torch.equal(loaded.hidden_states(ids % 27, mask), states)
     for key, value in {"global_rope_theta": 5001.0, "local_rope_theta": 701.0, "global_attn_every_n_layers": 3}.items():
         (tmp_path / "config.json").write_text(json.dumps(config | OLD | {key: value}))
-        assert not torch.equal(load(tmp_path)[0].hidden_states(ids % 9, mask), states), key
+        assert not torch.equal(load(tmp_path)[0].hidden_states(ids % 27, mask), states), key
 
 
 def test_weights_and_configuration_must_fit(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def _corpus_bytes(sources: tuple[str, ...], base: Path) -> float | None:
 def _task_bytes(kind: str, source: str, base: Path, language: str) -> dict[str, float]:
     if source.startswith(HUB) or (source == "sample" and language not in sample.LANGUAGES):
         return dict.fromkeys(SPLITS, _HUB_BYTES)
-    folder = sample.task_folder(kind, language) if source == "sample" else base / Path(source).expanduser()
+    folder = sample.task_folder(kind, language) if source == "sample" else base / os.path.expanduser(source)
     return {split: _text_bytes(folder / f"{split}{KINDS[kind].suffix}") for split in SPLITS}
 
 

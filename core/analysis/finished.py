@@ -160,7 +160,7 @@ def _read(folder: RunFolder) -> FinishedRun:
             compression=float(results["student"]["compression"]),
             tasks=tuple(_task(name, task) for name, task in results["tasks"].items()),
         )
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{folder.results} is not whole.", hint="Restore it, or run the recipe again.") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from core.corpus.scripts import ScriptCount
 from core.errors import InputError
 from core.events import Message
 from core.sealing import replace_folder, sealed, write_json
+from core.small_files import read_object
 
 FEWEST_TEXTS = 10
 MOST_VALIDATION_TEXTS = 2000
@@ -155,10 +155,13 @@ def prepare(settings: Settings, base: Path, seed: int, folder: Path, ctx: Contex
 def _existing(folder: Path, key: dict[str, Any]) -> PreparedCorpus | None:
     if not sealed(folder):
         return None
-    record = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
-    if record["settings"] != key:
+    try:
+        record = read_object(folder / _REPORT)
+        if record["settings"] != key:
+            return None
+        report = CorpusReport(**record["counts"])
+    except (OSError, ValueError, KeyError, TypeError):  # a run folder may be another version's, or anybody's
         return None
-    report = CorpusReport(**record["counts"])
     return PreparedCorpus(
         TextFile(folder / "train.txt", report.train, report.train_sha256),
         TextFile(folder / "validation.txt", report.validation, report.validation_sha256),

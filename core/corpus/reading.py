@@ -155,6 +155,8 @@ def files_of(source: str, base: Path) -> list[Path]:
         return [path]
     if not glob.has_magic(source):
         raise InputError(f"There is no file or folder {path}.", hint="Check corpus.sources; paths start at the recipe.")
+    if source.count("**") > 1:  # each one more multiplies the folders that are looked through
+        raise InputError(f"The pattern {source!r} says ** more than once.", hint="Say it once, or name the folders.")
     matches = glob.glob(os.path.join(glob.escape(str(base)), expanded), recursive=True)
     files = [match for match in map(Path, sorted(matches)) if match.is_file() and kind_of_file(match) is not None]
     if not files:

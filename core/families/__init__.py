@@ -8,6 +8,7 @@ from typing import Any
 from core.errors import InputError
 from core.families import bert, distilbert, modernbert, xlm_roberta
 from core.families.table import PARTS, REDUCIBLE, Axis, Family, Part, Reducible, Sizes, Tensor
+from core.rules import shown
 
 __all__ = ["FAMILIES", "PARTS", "REDUCIBLE", "Axis", "Family", "Part", "Reducible", "Sizes", "Tensor", "family_of"]
 
@@ -25,4 +26,6 @@ def family_of(config: Mapping[str, Any]) -> Family:
         if model_type in family.model_types:
             return family
     known = ", ".join(name for family in FAMILIES for name in family.model_types)
-    raise InputError(f"The architecture {model_type!r} is not supported.", hint=f"Choose a model of one of: {known}.")
+    raise InputError(
+        f"The architecture {shown(model_type)} is not supported.", hint=f"Choose a model of one of: {known}."
+    )

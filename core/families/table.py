@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.errors import InputError
+from core.rules import shown
 
 Axis = Literal[
     "vocabulary", "hidden", "heads", "query_key_value", "feed_forward", "gated_feed_forward", "positions", "types"
@@ -165,11 +166,17 @@ class Family:
         return counts
 
 
+_MOST = {"layers": 1000, "hidden": 2**16, "heads": 2**16, "feed_forward": 2**20}
+_MOST_ELSE = 2**24
+"""Sizes that no encoder comes near: beyond them, somebody's mistake would take all memory or time."""
+
+
 def _read_size(config: Mapping[str, Any], key: str, field: str) -> int:
     value, least = config.get(key), 0 if field == "types" else 1  # a model can do without token types
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    most = _MOST.get(field, _MOST_ELSE)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise InputError(
-            f"config.json says {value!r} for {key}, which must be a whole number of at least {least}."
+            f"config.json says {shown(value)} for {key}, which must be a whole number from {least} to {most:,}."
             if key in config
             else f"config.json lacks {key}.",
             hint="Download the model again, or choose another teacher.",
@@ -181,7 +188,7 @@ def _read_switch(config: Mapping[str, Any], key: str, default: bool) -> bool:
     value = config.get(key, default)
     if not isinstance(value, bool):
         raise InputError(
-            f"config.json says {value!r} for {key}, which must be true or false.",
+            f"config.json says {shown(value)} for {key}, which must be true or false.",
             hint="Download the model again, or choose another teacher.",
         )
     return value

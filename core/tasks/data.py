@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from core.errors import Fault, InputError
@@ -55,8 +56,9 @@ def _folder(kind: str, source: str, base: Path, language: str) -> Path:
                 hint=f"Choose one of its languages ({', '.join(sample.LANGUAGES)}), or give a folder.",
             )
         return sample.task_folder(kind, language)
-    folder = base / Path(source).expanduser()
-    if not folder.is_dir():
+    # os.path where Path's methods raise: an unknown user's home, a name that is too long.
+    folder = base / os.path.expanduser(source)
+    if not os.path.isdir(folder):
         raise InputError(
             f"There is no folder {folder}.",
             hint='Choose the folder that holds train, validation and test, or write "hub:NAME" for hub data.',

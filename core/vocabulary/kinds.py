@@ -225,6 +225,16 @@ def kind_of(tokenizer_json: Mapping[str, Any]) -> Kind:
             hint='Set "dropout" to null in its tokenizer.json.',
         )
     kind = KINDS[model["type"]](tokenizer_json)
+    if len(kind.own) != len(model["vocab"]):
+        raise InputError(
+            "The tokenizer has the same id for several tokens.",
+            hint="Take its tokenizer.json from where the model was published, or choose another teacher.",
+        )
+    if unnamed := sorted(kind.special - kind.pieces.keys()):
+        raise InputError(
+            f"The tokenizer puts the id {unnamed[0]} into every text, and has no token of this id.",
+            hint="Take its tokenizer.json from where the model was published, or choose another teacher.",
+        )
     # The library gives an added token that the model lacks the id after the model's last, whatever is written.
     misplaced = [token for token in kind.pieces.keys() - kind.own.keys() if token < max(kind.own, default=0)]
     if misplaced:

@@ -108,7 +108,7 @@ def trim_tokenizer(
 
 def forget_loading(tokenizer: PreTrainedTokenizerBase) -> None:
     """Drop how a tokenizer was loaded here, which would be saved with it."""
-    for key in ("is_local", "local_files_only"):
+    for key in ("is_local", "local_files_only", "trust_remote_code"):
         tokenizer.init_kwargs.pop(key, None)
 
 

@@ -23,7 +23,7 @@ from core.sealing import write_atomic
 from core.wording import clean, last_name, megabytes, number, parameters, stage
 
 _STATES = {"running": "still running", "paused": "paused", "stopped": "stopped; it can be resumed", "failed": "failed"}
-_NOT_AS_WRITTEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+_NOT_AS_WRITTEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What a section may run into, with files of other versions or broken ones: the others matter more."""
 
 
@@ -64,7 +64,7 @@ def write_report(folder: RunFolder) -> Path:
 
 
 def _page(run: Run) -> str:
-    written = [(section, _content(section, run)) for section in _SECTIONS]
+    written = [(section, _content(section.write, run)) for section in _SECTIONS]
     shown = [(section, content) for section, content in written if content]
     contents = element(
         "nav", bullets(link(f"#{section.anchor}", section.title) for section, _ in shown), aria_label="Contents"
@@ -72,13 +72,13 @@ def _page(run: Run) -> str:
     sections = joined(
         element("section", element("h2", section.title), content, id=section.anchor) for section, content in shown
     )
-    head = element("header", element("h1", user(run.recipe.name)), _subtitle(run), _state(run), _facts(run))
+    head = element("header", element("h1", user(run.recipe.name)), _subtitle(run), _state(run), _content(_facts, run))
     return document(run.recipe.name, head, contents, element("main", sections))
 
 
-def _content(section: _Section, run: Run) -> Markup:
+def _content(write: Callable[[Run], Markup], run: Run) -> Markup:
     try:
-        return section.write(run)
+        return write(run)
     except _NOT_AS_WRITTEN:
         return note("This can't be shown: what the run's files hold of it is not as it was written.")
 

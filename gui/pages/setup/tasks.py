@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,7 @@ class TasksSection(Section):
             kind = next((data.kind for data in self._known if data.source == text), "topic")
             self.draft.add_tasks({"kind": kind, "source": text})
         elif text:
-            self.add_paths([self.draft.base / Path(text).expanduser()])
+            self.add_paths([self.draft.base / os.path.expanduser(text)])
         self.field.clear()
 
     def _browse(self) -> None:

@@ -1,0 +1,1 @@
+"""Every reader of files that strangers make, fed with thousands of damaged ones: a right result or a clear error."""

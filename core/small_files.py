@@ -1,0 +1,81 @@
+"""Files that are read whole, whoever wrote them: within a bound, and never from what is no file. No torch."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+MOST_BYTES = 32 * 2**20
+"""Of a file that is read whole, unless its reader knows better; in memory it may become thirty times as much."""
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read it.
+
+    Raises:
+        OSError: it can't be read, or is no file: a pipe would keep its reader waiting, a device has no end.
+        ValueError: no file can have this name.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no file", str(path))
+    return open(path, "rb")
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """A file's content.
+
+    Raises:
+        OSError, ValueError: as `open_file`, and where it holds more than `most` bytes.
+    """
+    with open_file(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it holds more than {most / 2**20:.0f} MB")
+    return content
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """A file's content as text, with or without the byte-order mark that some editors begin a file with.
+
+    Raises:
+        OSError, ValueError: as `read_bytes`; UnicodeDecodeError, which is a ValueError, where it is no UTF-8.
+    """
+    return read_bytes(path, most).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """A file's JSON.
+
+    Raises:
+        OSError, ValueError: as `read_text`, and as `parse_json`.
+    """
+    return parse_json(read_text(path, most))
+
+
+def read_object(path: Path, most: int = MOST_BYTES) -> dict[str, Any]:
+    """A file's JSON object.
+
+    Raises:
+        OSError, ValueError: as `read_json`, or it holds something else.
+    """
+    content = read_json(path, most)
+    if not isinstance(content, dict):
+        raise ValueError("it is not a JSON object")
+    return content
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text holds.
+
+    Raises:
+        ValueError: it is none, nests too deeply, or holds a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None

@@ -1,0 +1,113 @@
+"""Whether a tokenizer can be relied on: a file of anybody's may make the library hang, panic or fill the memory.
+
+No torch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError
+from core.vocabulary.kinds import processors
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_MOST_STEPS = 100
+"""Of a normalizer, or of a pre-tokenizer; every text goes through all of them."""
+_MOST_GROWTH = 1024
+"""Times that a normalizer may make a text longer."""
+_SECONDS = 20.0
+"""For what takes a hundredth of a second."""
+_LENGTH = 2000
+_TEXTS = (
+    "The quick brown fox – ‘jumps’ 3,141 times; Žluťoučký kůň, Быстрая лиса, ഒരു कुत्ता 素早い狐 🦊\u0301 \U0010fffd.",
+    *(mark * _LENGTH + end for mark in ("a", "Ж", "7", " ", ".", "\n") for end in ("", "!")),
+    "word " * (_LENGTH // 5),
+    "",
+)
+"""Of many scripts, with characters that no vocabulary has, and long runs, which patterns that look back and forth get
+lost in."""
+_ANOTHER = "Choose another teacher, or take its tokenizer from where the model was published."
+
+
+def check_steps(written: Mapping[str, Any], path: Path) -> None:
+    """Refuse a tokenizer.json that would make texts grow without bound.
+
+    Args:
+        written: its content; what the library refuses by itself may be in it.
+        path: where it is.
+
+    Raises:
+        InputError: it has too many steps, or steps that make texts too long.
+    """
+    for name in ("normalizer", "pre_tokenizer"):
+        try:
+            steps = list(processors(written.get(name) or {}))
+            grown = _growth(steps)
+        except (TypeError, ValueError, AttributeError, RecursionError):
+            continue  # not as it should be: loading it will tell
+        if len(steps) > _MOST_STEPS:
+            raise InputError(f"The {name} in {path} has {len(steps):,} steps.", hint=_ANOTHER)
+        if grown > _MOST_GROWTH:
+            raise InputError(f"The {name} in {path} may make a text {grown:.0e} times as long.", hint=_ANOTHER)
+
+
+def _growth(steps: list[Mapping[str, Any]]) -> float:
+    """How many times longer a text can become, at most."""
+    grown = 1.0
+    for step in steps:
+        content = len(str(step.get("content") or step.get("prepend") or ""))
+        if step.get("type") == "Replace":
+            pattern = step.get("pattern") or {}
+            # A regular expression may match nothing, between all characters.
+            sought = len(pattern["String"]) if isinstance(pattern.get("String"), str) else 0
+            grown *= max(1.0, content / sought if sought else 1 + content)
+        elif step.get("type") == "Prepend":
+            grown *= 1 + content
+    return grown
+
+
+def end_of_ids(tokenizer: Tokenizer) -> int:
+    """One more than a tokenizer's largest id."""
+    size = tokenizer.get_vocab_size(with_added_tokens=True)
+    # As many tokens as ids below their number: there are no others. Listing them all takes much longer.
+    if all(tokenizer.id_to_token(token) is not None for token in range(size)):
+        return size
+    return max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+
+def try_out(tokenizer: Tokenizer, folder: Path) -> None:
+    """See that a tokenizer cuts texts, and in reasonable time.
+
+    Args:
+        tokenizer: without truncation and padding.
+        folder: where it is from.
+
+    Raises:
+        InputError: it doesn't.
+    """
+    failed: list[BaseException] = []
+
+    def encode() -> None:
+        try:
+            tokenizer.encode_batch_fast(list(_TEXTS))
+        except BaseException as error:
+            failed.append(error)
+
+    # A thread that is left alone where it hangs: the library can't be interrupted, but lets others go on.
+    thread = threading.Thread(target=encode, name="tokenizer", daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    if thread.is_alive():
+        raise InputError(f"The tokenizer in {folder} gets lost in a short text.", hint=_ANOTHER)
+    if failed:
+        raise InputError(f"The tokenizer in {folder} can't cut a text: {failed[0]}.", hint=_ANOTHER) from failed[0]
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether the library gave up in a way that Python's `except Exception` lets through."""
+    return type(error).__name__ == "PanicException"

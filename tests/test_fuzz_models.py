@@ -1,0 +1,155 @@
+"""Recipes, model folders and run folders of strangers: a right result or a clear error, whatever is in them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchmarks.fuzz.batch import run_batch
+from benchmarks.fuzz.models import READERS as MODELS
+from benchmarks.fuzz.models import make_model
+from benchmarks.fuzz.runs import READERS as RUNS
+from core.errors import InputError
+from core.models import load, save
+from core.run import RunFolder
+from core.trim import tokenizer_without_torch
+from core.vocabulary.kinds import kind_of
+from core.vocabulary.rewriting import backend_json
+from core.weights import INDEX
+
+CASES = {"config.json": 12, "tokenizers": 20, "weights": 25, "runs": 20, "runs in the window": 20}
+
+
+@pytest.mark.parametrize("name", [*MODELS, *RUNS])
+def test_a_reader_gives_a_right_result_or_a_clear_error(name: str, qapp: object) -> None:
+    found = run_batch({**MODELS, **RUNS}[name], CASES.get(name, 40), seed=1)
+    assert found["failures"] == []
+    assert found["right"] and found["refused"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_model("bert", tmp_path / "teacher")
+
+
+def change(path: Path, **entries: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    name = "bert.encoder.layer.1.output.dense.weight"
+    tensors[name] = tensors[name].clone()
+    tensors[name][2, 3] = value
+    save_file(tensors, path, {"format": "pt"})
+    for mapped in (False, True):
+        with pytest.raises(InputError, match="no numbers"):
+            load(folder, mapped=mapped)
+
+
+def test_sizes_without_weights_are_refused_before_they_take_memory(folder: Path) -> None:
+    change(folder / "config.json", vocab_size=2**24, hidden_size=2**16, num_attention_heads=2**8, num_hidden_layers=900)
+    with pytest.raises(InputError, match="describes a model of"):
+        load(folder)
+    change(folder / "config.json", vocab_size=2**62)
+    with pytest.raises(InputError, match="vocab_size"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/model.safetensors", "..", "a\\b", "sub/model.safetensors"])
+def test_parts_outside_of_the_folder_are_refused(folder: Path, name: str) -> None:
+    (folder / "model.safetensors").rename(folder.parent / "model.safetensors")
+    shutil.copy(folder.parent / "model.safetensors", folder / "other.safetensors")
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"x": name}}))
+    with pytest.raises(InputError, match="as a part"):
+        load(folder)
+
+
+def test_weights_in_parts_are_those_in_one_file(folder: Path) -> None:
+    whole = load(folder)[0]
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(tensors)
+    for part, chosen in (("a.safetensors", names[::2]), ("b.safetensors", names[1::2])):
+        save_file({name: tensors[name] for name in chosen}, folder / part, {"format": "pt"})
+    weight_map = {name: "ab"[number % 2] + ".safetensors" for number, name in enumerate(names)}
+    (folder / INDEX).write_text(json.dumps({"weight_map": weight_map}))
+    parts = load(folder)[0]
+    assert all(torch.equal(tensor, parts.model.state_dict()[name]) for name, tensor in whole.model.state_dict().items())
+
+
+def test_nothing_that_a_model_names_is_taken_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files, code and kernels: the model is the one without these entries, and nobody is asked whether to run code."""
+    before = load(folder)[0]
+    shutil.copytree(folder, folder.parent / "secret")
+    change(
+        folder / "config.json",
+        transformers_weights="../secret/model.safetensors",
+        auto_map={"AutoConfig": "evil.Config", "AutoModelForMaskedLM": "evil.Model"},
+        attn_implementation="somebody/kernel",
+    )
+    (folder / "evil.py").write_text("raise SystemExit('code of a model ran')")
+    change(
+        folder / "tokenizer_config.json",
+        auto_map={"AutoTokenizer": ["evil.Slow", "evil.Fast"]},
+        tokenizer_file=str(folder.parent / "secret" / "tokenizer.json"),
+        vocab_file=str(folder.parent / "secret" / "config.json"),
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked whether to run code"))
+    (folder.parent / "secret" / "tokenizer.json").write_text("{}")
+    after = load(folder)[0]
+    assert torch.equal(before.input_embedding, after.input_embedding)
+    save(after, folder.parent / "out")
+    assert "secret" not in "".join(path.read_text() for path in (folder.parent / "out").glob("*.json"))
+    assert not (folder.parent / "out" / "vocab.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        ("normalizer", {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}),
+        ("normalizer", {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 5000}),
+        ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Lowercase"}] * 200}),
+        ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAAAAAAAAAAAAAA"}),
+        ("post_processor", {"type": "BertProcessing", "sep": ["[SEP]", 10**6], "cls": ["[CLS]", 0]}),
+    ],
+)
+def test_a_tokenizer_that_leads_astray_is_refused(folder: Path, part: str, step: dict[str, object]) -> None:
+    path = folder / "tokenizer.json"
+    change(path, **{part: step})
+    config = json.loads((folder / "config.json").read_text())
+    change(folder / "tokenizer_config.json", tokenizer_class="TokenizersBackend")
+    if part == "post_processor":
+        with pytest.raises(InputError, match="no token of this id"):
+            kind_of(backend_json(tokenizer_without_torch(folder, config)))
+        return
+    with pytest.raises(InputError):
+        tokenizer_without_torch(folder, config)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_pipes_in_a_folder_keep_nobody_waiting(folder: Path) -> None:
+    run = RunFolder(folder)
+    for name in ("status.json", "events.jsonl", "lock", "recipe.toml", "results.json"):
+        os.mkfifo(folder / name)
+
+    def look() -> None:
+        assert run.read_status() == {} and list(run.read_events()) == [] and not run.running()
+        for read in (run.read_recipe, run.read_results):
+            with pytest.raises(InputError):
+                read()
+        done.set()
+
+    done = threading.Event()
+    threading.Thread(target=look, daemon=True).start()
+    assert done.wait(10)
