@@ -19,7 +19,7 @@ class EventLog:
     """Appends to events.jsonl and cuts it back to a known point."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 (closed by `close`)
 
     def append(self, event: Event, t: float) -> None:
         """Write one line."""
@@ -30,10 +30,16 @@ class EventLog:
         os.fsync(self._file.fileno())
         return self._file.seek(0, os.SEEK_END)
 
-    def cut(self, length: int) -> None:
-        """Forget every event after the first `length` bytes."""
-        end = self._file.seek(0, os.SEEK_END)
-        self._file.truncate(max(0, min(length, end)))  # beyond its end it would grow
+    def cut(self, length: int) -> bool:
+        """Forget every event after the first `length` bytes; whether there were so many, in whole lines."""
+        end = min(length, self._file.seek(0, os.SEEK_END))
+        self._file.truncate(end)
+        self._file.seek(max(0, end - LONGEST_LINE))
+        tail = self._file.read(LONGEST_LINE)
+        if tail and not tail.endswith(b"\n"):
+            self._file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)
+            return False
+        return end == length
 
     def close(self) -> None:
         """Close the file."""

@@ -154,6 +154,7 @@ _TOO_LARGE = 2**63
 _CHECKS: dict[Any, Callable[[Any], bool]] = {
     int: _is_count,
     float: _is_number,
+    bool: lambda value: isinstance(value, bool),
     type(None): lambda value: value is None,
     Mapping[str, int]: _are_counts,
 }

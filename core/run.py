@@ -284,10 +284,13 @@ class RunContext:
             seconds: of work.
             warnings: what had been told by then that makes numbers doubtful.
         """
-        self._log.cut(events_length)
+        whole = self._log.cut(events_length)
         self._work_before = seconds
         self._started = time.monotonic()
         self.warnings = list(warnings)
+        if not whole:
+            text = f"Part of {self.folder.events.name} was lost: curves lack what it told. The results don't need it."
+            self.emit(Message(level="warning", text=text))
 
     def mark(self) -> dict[str, Any]:
         """What `resume_at` needs to come back to now."""

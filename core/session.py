@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import filecmp
 import os
 import signal
 import threading
@@ -53,8 +54,9 @@ def execute(
     given = absolute(parse(original), base)
     if resume:
         _same_recipe(folder, original)
-        if folder.read_status().get("state") == "finished":
-            return folder.read_results()
+        results = _whole_results(folder)
+        if results is not None:
+            return results
         recipe = folder.read_recipe() if folder.recipe.exists() else given
         # The texts that it has taken in already may be gone by now.
         checked = check_teacher(recipe, base)
@@ -71,6 +73,26 @@ def execute(
             write_estimate(folder.estimate, given, base, checked.config, sizes)
     with folder.locked():
         return _run(folder, recipe, checked, listen)
+
+
+def _whole_results(folder: RunFolder) -> dict[str, Any] | None:
+    """The results of a run that is finished, and still has all it made; None where something is to be done."""
+    if folder.read_status().get("state") != "finished" or not folder.report.is_file():
+        return None
+    with contextlib.suppress(InputError, OSError):
+        results = folder.read_results()
+        return results if _student_is_whole(folder) else None
+    return None
+
+
+def _student_is_whole(folder: RunFolder) -> bool:
+    """Whether the student is what the last stage made; where the stages were removed, whether it is there."""
+    made = sorted(folder.stages.glob("[0-9][0-9]-*/model"))
+    if not made:
+        return any(folder.student.glob("*.safetensors"))
+    names = [path.name for path in made[-1].iterdir()]
+    _, differing, missing = filecmp.cmpfiles(made[-1], folder.student, names, shallow=False)
+    return not differing and not missing
 
 
 def _same_recipe(folder: RunFolder, original: str) -> None:
@@ -181,11 +203,16 @@ def _disk_is_full(fault: Exception) -> bool:
 
 @contextlib.contextmanager
 def _signals(ctx: RunContext) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM stops the run in order, the second one at once; while it loads, the first does."""
+    """The first Ctrl-C or SIGTERM stops the run in order, the second one at once; while it loads, the first does.
+
+    So does a terminal that closes, unless the run was started so as to outlive it (nohup).
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     names = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        names.append(signal.SIGHUP)
     before = {name: signal.getsignal(name) for name in names}
 
     def handle(number: int, frame: Any) -> None:

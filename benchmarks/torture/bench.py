@@ -47,23 +47,28 @@ class Bench:
             shutil.copytree(before, folder, symlinks=True)
         return folder
 
-    def resumed(self, damage: Damage, *, before: Path | None = None, told_is_fine: bool = False) -> Outcome:
+    def resumed(
+        self, damage: Damage, *, before: Path | None = None, told_is_fine: bool = False, log: bool = True
+    ) -> Outcome:
         """Damage a copy of a run, resume it, and judge.
 
         Args:
             damage: what is done to it.
             before: the run; by default the one that was killed.
             told_is_fine: whether a clear message is as good an end as the same bytes.
+            log: whether the event log must be the same, too.
         """
         folder = self.folder(before or self.middle)
         damage(folder)
-        return self.judged(folder, runs.run(folder, resume=True), told_is_fine=told_is_fine)
+        return self.judged(folder, runs.run(folder, resume=True), told_is_fine=told_is_fine, log=log)
 
-    def judged(self, folder: Path, ended: runs.Ended, *, told_is_fine: bool = False) -> Outcome:
+    def judged(self, folder: Path, ended: runs.Ended, *, told_is_fine: bool = False, log: bool = True) -> Outcome:
         """What became of a run after its process ended."""
         if ended.status == 0:
-            differing = runs.differences(folder, self.whole)
-            return Outcome(f"it differs in {runs.names(differing)}" if differing else SAME, not differing)
+            differing = runs.differences(folder, self.whole, log=log)
+            same = SAME if log else f"{SAME}; what the log had lost is told"
+            told = log or "was lost" in (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace")
+            return Outcome(f"it differs in {runs.names(differing)}" if differing else same, not differing and told)
         return Outcome(runs.words(ended), told_is_fine and ended.is_clear)
 
 

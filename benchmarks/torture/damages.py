@@ -39,6 +39,15 @@ def append(name: str, folder: Path) -> None:
         file.write(b'{"t": 1.0, "type": "los\x00\xff\n\n\n')
 
 
+def spoil(folder: Path) -> None:
+    """Overwrite the first line about progress, which says nothing that isn't told again."""
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if b'"progress"' in line)
+    lines[place] = b"\xff" * (len(lines[place]) - 1) + b"\n"
+    path.write_bytes(b"".join(lines))
+
+
 def remove(name: str, folder: Path) -> None:
     """Take a file or folder away."""
     path = _found(name, folder)
@@ -72,8 +81,8 @@ def _found(name: str, folder: Path) -> Path:
     return next(iter(sorted(folder.glob(name))))
 
 
-def _resumed(damage: Callable[[Path], None], *, told_is_fine: bool = False) -> Fault:
-    return lambda bench: bench.resumed(damage, told_is_fine=told_is_fine)
+def _resumed(damage: Callable[[Path], None], *, told_is_fine: bool = False, log: bool = True) -> Fault:
+    return lambda bench: bench.resumed(damage, told_is_fine=told_is_fine, log=log)
 
 
 def _finished(damage: Callable[[Path], None], *, told_is_fine: bool = False) -> Fault:
@@ -94,11 +103,11 @@ DAMAGES: dict[str, Fault] = {
     "finished stage: its model truncated": _resumed(partial(cut, "stages/02-*/model/model.safetensors")),
     "finished stage: its report garbage": _resumed(partial(garbage, "stages/01-*/report.json")),
     "finished stage: removed": _resumed(partial(remove, "stages/03-*")),
-    "event log: truncated": _resumed(partial(cut, "events.jsonl")),
-    "event log: emptied": _resumed(partial(cut, "events.jsonl", share=0)),
-    "event log: a bit flipped": _resumed(partial(flip, "events.jsonl", share=0.3), told_is_fine=True),
+    "event log: truncated": _resumed(partial(cut, "events.jsonl"), log=False),
+    "event log: emptied": _resumed(partial(cut, "events.jsonl", share=0), log=False),
+    "event log: a line overwritten": _resumed(spoil),
     "event log: garbage behind its end": _resumed(partial(append, "events.jsonl")),
-    "event log: removed": _resumed(partial(remove, "events.jsonl")),
+    "event log: removed": _resumed(partial(remove, "events.jsonl"), log=False),
     "status: garbage": _resumed(partial(garbage, "status.json")),
     "status: truncated": _resumed(partial(cut, "status.json")),
     "status: removed": _resumed(partial(remove, "status.json")),

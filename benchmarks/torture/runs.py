@@ -173,8 +173,11 @@ def finished_stages(folder: Path) -> dict[str, int]:
     return {path.name: (path / MANIFEST).stat().st_mtime_ns for path in whole if not path.name.startswith(".")}
 
 
-def differences(folder: Path, whole: Path) -> list[str]:
-    """In what a finished run isn't what it would be if nobody had touched it; empty where in nothing."""
+def differences(folder: Path, whole: Path, *, log: bool = True) -> list[str]:
+    """In what a finished run isn't what it would be if nobody had touched it; empty where in nothing.
+
+    `log`: whether the event log counts, too, but for times, progress and messages.
+    """
     found = []
     if (state := RunFolder(folder).read_status().get("state")) != "finished":
         found.append(f"its state is {state}")
@@ -182,7 +185,7 @@ def differences(folder: Path, whole: Path) -> list[str]:
     found += [f"student/{name}" for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
     if _timeless(folder) != _timeless(whole):
         found.append("results.json")
-    if _news(folder) != _news(whole):
+    if log and _news(folder) != _news(whole):
         found.append("events.jsonl")
     if not (folder / "report.html").is_file():
         found.append("report.html")
@@ -208,14 +211,13 @@ def _timeless(folder: Path) -> Any:
 
 
 def _news(folder: Path) -> list[Any]:
-    """What events.jsonl tells, but for the time, progress and messages; a line that is none is told as it is."""
+    """What events.jsonl tells, but for the time, progress and messages."""
     kept: list[Any] = []
     for line in (folder / "events.jsonl").read_bytes().splitlines():
         try:
             event = json.loads(line)
         except ValueError:
-            kept.append(line)
-            continue
+            continue  # readers pass it over
         if event["type"] not in ("progress", "message", "done"):
             kept.append({key: value for key, value in event.items() if key != "t"})
     return kept
