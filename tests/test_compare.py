@@ -14,7 +14,7 @@ from several_runs import run_of
 from core.analysis.compare import compare
 from core.analysis.curves import validation_curves
 from core.errors import InputError
-from core.export.comparison_text import comparison_text
+from core.export.comparison_text import comparison_text, legend
 from core.run import RunFolder
 from core.tables import text_table
 
@@ -63,6 +63,27 @@ def test_a_task_that_one_run_lacks_is_a_gap(tmp_path: Path) -> None:
     lines = {line.split("  ")[0]: line for line in comparison_text(found).splitlines()}
     assert lines["names (F1)"].split()[-4:] == ["80.2", "±", "0.6", "–"]
     assert lines["other, drop"].split()[-2:] == ["–", "3.4"]
+
+
+def test_scores_on_other_test_data_are_never_side_by_side_as_if_equal(tmp_path: Path) -> None:
+    runs = []
+    for name, data in {"a": None, "b": "1", "c": "2", "d": "2"}.items():
+        runs.append(run_of(tmp_path / name))
+        results = runs[-1].read_results()
+        results["tasks"]["topic"] |= {"test_sha256": data} if data else {}
+        runs[-1].results.write_text(json.dumps(results))
+    found = compare(runs)
+    assert found.tested_on("topic") == ("unknown", "other", "usual", "usual")
+    text = comparison_text(found)
+    (line,) = [line for line in text.splitlines() if line.startswith("topic, scored on")]
+    assert line.split("scored on")[1].split() == ["data", "not", "known", "other", "test", "data"]
+    assert "says nothing beside the other scores" in legend(found)
+    # Only the same data make a front; what an older run was tested on isn't known.
+    assert sorted(sorted(p.name for p in group.points if p.run) for group in found.fronts) == [["a"], ["b"], ["c", "d"]]
+    (law,) = found.volumes.laws
+    assert any("different test data for topic in Slovak" in words for words in law.words)
+    for alike in (runs[2:], runs[:1] * 2):
+        assert "scored on" not in comparison_text(compare(alike))
 
 
 def test_every_run_without_results_is_named(tmp_path: Path) -> None:

@@ -105,6 +105,21 @@ def test_certainty_and_other_versions_are_shown_where_they_are(
     assert set(row.split("\t")[1:]) == {"–", "1.50"}
 
 
+def test_a_score_on_other_test_data_is_marked(page: LibraryPage, tmp_path: Path, compared: Callable[..., None]) -> None:
+    for name, data in {"a": "same", "b": "same", "other": "another", "older": None}.items():
+        folder = run_of(tmp_path / "runs" / name)
+        results = folder.read_results()
+        results["tasks"]["topic"] |= {"test_sha256": data} if data else {}
+        folder.results.write_text(json.dumps(results))
+    compared()
+    lines = [line.split("\t") for line in page._table.as_text().splitlines()]
+    (row,) = [line for line in lines if line[0] == "Scored on"]
+    told = dict(zip(lines[0], row, strict=True))
+    assert {name: told[name] for name in ("a", "b", "other", "older")} == {
+        "a": "", "b": "", "other": "other test data", "older": "data not known"
+    }  # fmt: skip
+
+
 def test_curves_fronts_and_laws_come_when_they_are_asked_for(
     page: LibraryPage, tmp_path: Path, compared: Callable[..., None]
 ) -> None:

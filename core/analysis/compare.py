@@ -5,9 +5,10 @@ The numbers alone; `core.export.comparison_text` words them, `core.export.compar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from core.analysis.curves import Curve, validation_curves
 from core.analysis.finished import FinishedRun, TaskOutcome, finished_runs
@@ -15,6 +16,9 @@ from core.analysis.pareto import FrontGroup, front_groups
 from core.analysis.sharing import differing_settings
 from core.analysis.volume_law import VolumeLaws, volume_laws
 from core.run import RunFolder
+
+TestedOn = Literal["usual", "other", "unknown"]
+"""Test data: those of most runs, others, whose scores say nothing beside theirs, or not known (an older run)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,16 @@ class Comparison:
         """By a task's name, what each run scored on it; None where it wasn't asked."""
         named = [{task.name: task for task in run.tasks} for run in self.runs]
         return {name: tuple(run.get(name) for run in named) for name in dict.fromkeys(n for run in named for n in run)}
+
+    def tested_on(self, name: str) -> tuple[TestedOn, ...]:
+        """By run, what test data its score on a task is of; the usual ones are those of most, or else of the first."""
+        found = self.tasks[name]
+        known = Counter(task.test_data for task in found if task and task.test_data is not None)
+        usual = known.most_common(1)[0][0] if known else None
+        return tuple(
+            "usual" if task is None or task.test_data == usual else "other" if task.test_data else "unknown"
+            for task in found
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As `monoglot compare --json` gives it.

@@ -70,6 +70,8 @@ class TaskOutcome:
     paired: Paired | None
     folds: int | None
     """Of a cross-validation; None: one test split."""
+    test_data: str | None
+    """A hash of the examples that it was scored on; None: an older run kept none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +187,7 @@ def _task(name: str, found: Mapping[str, Any]) -> TaskOutcome:
         drop=drop,
         paired=_paired(found.get("paired")),
         folds=found.get("folds") and int(found["folds"]),
+        test_data=found.get("test_sha256") and str(found["test_sha256"]),
     )
 
 

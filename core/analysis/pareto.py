@@ -1,6 +1,7 @@
 """Size against score: which runs none of the others beats at both. No torch.
 
-Only scores on the same data, in the same language, say which model is better: runs are grouped by that.
+Only scores on the same data, in the same language, say which model is better: runs are grouped by that. What an
+older run was tested on isn't known: its scores are in a group of their own, beside others of its kind.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from core.analysis.finished import FinishedRun
 from core.analysis.sharing import most_shared
 from core.wording import last_name
 
-_TaskKey = tuple[str, str, str, int]
-"""Kind, source, method and folds (0: one test split): what makes two scores comparable."""
+_TaskKey = tuple[str, str, str, int, str]
+"""Kind, source, method, folds (0: one test split) and test data: what makes two scores comparable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ def _scores(run: FinishedRun) -> dict[_TaskKey, tuple[float, float]]:
     found = {}
     for task in run.tasks:
         if (set_so := given.get(task.name)) is not None:
-            key = (set_so.kind, set_so.source, set_so.method, task.folds or 0)
+            key = (set_so.kind, set_so.source, set_so.method, task.folds or 0, task.test_data or "")
             found[key] = task.teacher.mean, task.student.mean
     return found
 
@@ -117,7 +118,7 @@ def _group(runs: Sequence[FinishedRun], shared: frozenset[_TaskKey]) -> FrontGro
 def _note(tasks: Sequence[_TaskKey], runs: int) -> str:
     told = "; ".join(
         f"{kind} on {last_name(source)} ({method}{f', {folds}-fold cross-validation' if folds else ''})"
-        for kind, source, method, folds in tasks
+        for kind, source, method, folds, _ in tasks
     )
     mean = "score" if len(tasks) == 1 else f"mean score over the {len(tasks)} tasks that they share"
     return f"{runs} run{'' if runs == 1 else 's'} by size and {mean}: {told}."

@@ -132,6 +132,7 @@ def _law(found: Sequence[tuple[FinishedRun, Volume]], kinds: frozenset[str]) -> 
     words += [_unseen_words(point) for point in points if point.size == 0]
     words += _caveats(seen, fit, ordered)
     words += _blurred([run.recipe for run, volume in found if not volume.unseen])
+    words += _other_data([run for run, _ in found], kinds)
     return VolumeLaw(
         source=found[0][1].corpus, unit=unit, kinds=ordered, points=tuple(points), fit=fit, words=tuple(words)
     )
@@ -204,6 +205,19 @@ def _caveats(seen: Sequence[VolumePoint], fit: PowerLaw | None, kinds: Sequence[
         alike = f"Several runs are of {listing(repeated)} and share what is particular to it"
         words.append(f"{alike}: the intervals are too narrow.")
     return words
+
+
+def _other_data(runs: Sequence[FinishedRun], kinds: frozenset[str]) -> list[str]:
+    """Where runs of the same language were scored on different test data."""
+    tested: dict[tuple[str, str], set[str]] = {}
+    for run in runs:
+        for task in run.tasks:
+            if task.kind in kinds and task.test_data is not None:
+                tested.setdefault((run.language_name, task.kind), set()).add(task.test_data)
+    mixed = [f"{kind} in {language}" for (language, kind), data in tested.items() if len(data) > 1]
+    return (
+        [f"Runs were scored on different test data for {listing(mixed)}: their drops hardly compare."] if mixed else []
+    )
 
 
 def _blurred(recipes: Sequence[Recipe]) -> list[str]:

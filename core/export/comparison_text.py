@@ -17,6 +17,7 @@ from core.tables import text_table
 from core.wording import MISSING, clean, mean_sd, megabytes, metric, number, parameters
 
 _WIDTH = 110
+_TESTED_ON = {"usual": "", "other": "other test data", "unknown": "data not known"}
 _VOCABULARY = ("corpus.", "seed", "language.", "teacher.model", "targets.vocabulary", "method.vocabulary")
 """Settings that validation losses don't compare across."""
 
@@ -41,6 +42,9 @@ def outcome_rows(comparison: Comparison) -> list[Row]:
         label = f"{name} ({metric(next(task.metric for task in found if task))})"
         rows.append((label, *(_score(task) for task in found)))
         rows.append((f"{name}, drop", *(_drop(task) for task in found)))
+        tested = comparison.tested_on(name)
+        if set(tested) != {"usual"}:
+            rows.append((f"{name}, scored on", *(_TESTED_ON[one] for one in tested)))
     return rows
 
 
@@ -65,6 +69,8 @@ def legend(comparison: Comparison) -> str:
     words = "Scores are 0-100 on the test split, mean ± standard deviation over seeds." if tasks else ""
     if any(task.student.interval for task in tasks):
         words += " In brackets stand 95 % intervals over test examples."
+    if any("other" in comparison.tested_on(name) for name in comparison.tasks):
+        words += " A score on other test data says nothing beside the other scores of its row."
     if any(task.paired for task in tasks):
         words += (
             " A drop's is that of the paired test of teacher and student; ° where it can be told from the noise of the "

@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
-from core.analysis.compare import Comparison
+from core.analysis.compare import Comparison, TestedOn
 from core.analysis.finished import Interval, TaskOutcome
 from core.wording import clean, last_name
 from gui.pages.setup.choice_words import choice_words
@@ -95,6 +95,9 @@ def outcome_rows(comparison: Comparison) -> list[Row]:
         rows.append(Row(translate("SideBySide", "Scores, and what was lost")))
     for name, found in comparison.tasks.items():
         rows += _task_rows(name, found)
+        tested = comparison.tested_on(name)
+        if set(tested) != {"usual"}:
+            rows.append(_tested_on(tested))
     return rows
 
 
@@ -105,6 +108,17 @@ def _task_rows(name: str, found: Sequence[TaskOutcome | None]) -> list[Row]:
     metric = f"{title} ({metric_name(first.metric)})"
     drop = translate("SideBySide", "Drop: {}").format(title)
     return [Row(metric, tuple(map(_score, found))), Row(drop, tuple(map(_drop, found)))]
+
+
+def _tested_on(tested: Sequence[TestedOn]) -> Row:
+    """Where scores are of other data than most, and so say nothing beside theirs."""
+    words = {
+        "usual": "",
+        "other": translate("SideBySide", "other test data"),
+        "unknown": translate("SideBySide", "data not known"),
+    }
+    whole = translate("SideBySide", "a score on other test data says nothing beside the others of its task")
+    return Row(translate("SideBySide", "Scored on"), tuple(words[one] for one in tested), whole)
 
 
 def _score(task: TaskOutcome | None) -> str:
