@@ -8,7 +8,7 @@ from typing import Any
 
 from core.export.measures import language_note, language_rows, speed_note, speed_rows
 from core.tables import text_table
-from core.wording import clean, measured_by, megabytes, number, parameters, whole_score
+from core.wording import clean, doubts_text, measured_by, megabytes, number, parameters, whole_score
 
 
 def evaluation_text(found: Mapping[str, Any]) -> str:
@@ -29,7 +29,7 @@ def evaluation_text(found: Mapping[str, Any]) -> str:
             for label, scores in task["labels"].items()
         ]
         tables.append(text_table((name, "precision", "recall", "F1", "support"), each))
-    notes = language_note((found,)), speed_note(found.get("inference"))
+    notes = language_note((found,)), speed_note(found.get("inference")), doubts_text(found)
     return "\n\n".join([*tables, *filter(None, notes)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +26,9 @@ from core.scoring import SIDES, Plan, planned, train_units, units
 from core.seeds import derive
 from core.tasks.data import load_task
 from core.tasks.details import by_label, details, supports
+from core.tasks.fingerprint import fingerprint
 from core.tasks.kinds import kind_of
+from core.tasks.leaks import find_leaks, leak_warning
 from core.tasks.summary import Answers, compared, summarise
 from core.workspace import text_data
 
@@ -40,7 +43,8 @@ def teacher_against_student(plan: Plan, done: Mapping[str, str], seed: int) -> t
     """
     teacher, student = (plan.answers(who, done) for who in SIDES)
     found = compared(plan.questions, teacher, student, _resampling_seed(plan, seed))
-    return {**found, "folds": plan.folds}, details(plan.questions, teacher, student)
+    asked = fingerprint(plan.questions.examples)
+    return {**found, "folds": plan.folds, "test_sha256": asked}, details(plan.questions, teacher, student)
 
 
 def _resampling_seed(plan: Plan, seed: int) -> int:
@@ -99,7 +103,8 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         base,
     )
     code = recipe.language.code
-    plans = [planned(task, load_task(task.kind, task.source, base, code)) for task in recipe.tasks]
+    data = {task.name: load_task(task.kind, task.source, base, code) for task in recipe.tasks}
+    plans = [planned(task, data[task.name]) for task in recipe.tasks]
     lm, has_head = load(model)
     recipe = resolve(recipe, checked.family, checked.sizes)
     set_up_torch(recipe.schedule)
@@ -112,12 +117,20 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
             measure_student(lm, text_data(lm, corpus, recipe, Path(scratch), ctx), device, ctx) if has_head else None
         )
         texts = list(corpus.validation)
+        leaks = find_leaks(data, itertools.chain(corpus.train, corpus.validation), ctx.check)
     found |= {"mlm_loss": measured and measured.mlm, "mlm_accuracy": measured and measured.accuracy}
     found |= measure_language([lm], texts, recipe, ctx, has_head=has_head)[0]
     done: dict[str, str] = {}
     for _ in train_units(units(plans, ["student"]), {"student": lm}, done, device, ctx):
         pass
-    found["tasks"] = {plan.task.name: _alone(plan, plan.answers("student", done), recipe.seed) for plan in plans}
+    found["tasks"] = {
+        plan.task.name: {
+            **_alone(plan, plan.answers("student", done), recipe.seed),
+            "leaks": leaks[plan.task.name].to_json(),
+        }
+        for plan in plans
+    }
+    found["warnings"] = [text for name, each in leaks.items() if (text := leak_warning(name, each))]
     inference = measure_inference({"model": model.absolute()}, texts, recipe, ctx)
     return found | ({"inference": inference} if inference else {})
 
@@ -130,6 +143,7 @@ def _alone(plan: Plan, answers: Answers, seed: int) -> dict[str, Any]:
         "kind": questions.kind,
         "metric": kind_of(questions.kind).metric,
         "folds": plan.folds,
+        "test_sha256": fingerprint(questions.examples),
         "examples": len(questions.examples),
         **summarise(questions, answers, _resampling_seed(plan, seed)),
         "labels": {

@@ -80,6 +80,8 @@ class Message:
     type: ClassVar[str] = "message"
     level: Literal["info", "warning", "error"]
     text: str
+    doubt: bool = False
+    """Whether it tells of something that makes the run's numbers other than they seem: results.json repeats it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

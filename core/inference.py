@@ -55,7 +55,7 @@ def measure_inference(
         told = _ask({"model": str(folder.absolute()), **request}, ctx)
         if told is None:
             text = f"Speed and memory of the {name} couldn't be measured: its process ended without an answer."
-            ctx.emit(Message(level="warning", text=text))
+            ctx.emit(Message(level="warning", text=text, doubt=True))
             continue
         tokens = told.pop("tokens_a_text")
         found[name] = told

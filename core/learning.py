@@ -14,6 +14,7 @@ from core.context import Context, Portion, Share, Unmeasured
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import Counters, TrainingState
 from core.distillation.data import Steps
+from core.distillation.divergence import MOST_HALVINGS, Divergence
 from core.distillation.lesson import Lesson
 from core.distillation.losses import Distance
 from core.distillation.schedule import TrainingSettings
@@ -165,6 +166,8 @@ def learn(lm: LanguageModel, work: Workspace, stage: str, teacher: LanguageModel
         so_far = {"round": number, "notes": notes, "learning_rate": settings.learning_rate}
         lm = _train(state, work, settings, teacher, resumed, **so_far)
         counters = state.counters
+        where = f"Stage {stage}" + (f", round {number + 1} of {len(rounds)}" if len(rounds) > 1 else "")
+        notes |= _fell(counters, settings, where, work)
         if len(rounds) > 1 or stage == "feed_forward":  # a cut comes next, which a stop would lose the round for
             work.save_training(stage)
     return Outcome(lm, {**notes, **_told(counters, rate or 0.0)})
@@ -176,7 +179,8 @@ def adapt_to_corpus(lm: LanguageModel, work: Workspace, rate: float) -> Outcome:
     state = TrainingState(lm.to(work.recipe.schedule.device), optimizer_for(lm))
     resumed = bool(work.checkpointed("adapt"))
     best = _train(state, work, settings, None, resumed, learning_rate=rate)
-    return Outcome(best, _told(state.counters, rate))
+    notes = _fell(state.counters, settings, "Stage adapt", work)
+    return Outcome(best, {**notes, **_told(state.counters, rate)})
 
 
 def distil_steps(work: Workspace, stage: str) -> int:
@@ -238,7 +242,9 @@ def _train(
     """Train a model, from the checkpoint if there is one of this round."""
     if resumed:
         state.load(work.folder.checkpoint)
+        _tell_divergences(state.counters, settings.stage, work)
     work.training = state
+    settings = replace(settings, learning_rate=state.counters.rate(settings.learning_rate))
     total = distil_steps(work, settings.stage) if teacher is not None else settings.steps
     data, lesson = work.data(state.lm, teacher), None
     if teacher is not None:
@@ -250,6 +256,26 @@ def _train(
     finally:
         if teacher is not None:
             teacher.to("cpu")
+
+
+def _tell_divergences(counters: Counters, stage: str, work: Workspace) -> None:
+    """Say that the training went back, and with what learning rate it goes on."""
+    for entry in counters.divergences[:MOST_HALVINGS]:
+        work.ctx.emit(Message(level="warning", text=Divergence(**entry).told(stage), doubt=True))
+    if counters.divergences and counters.step == counters.best_step:
+        counters.best_log = work.ctx.log_length()  # should it go back there again, that was told
+
+
+def _fell(counters: Counters, settings: TrainingSettings, where: str, work: Workspace) -> dict[str, Any]:
+    """Nothing; or, where the validation loss never got below that of the beginning, a note, and a warning."""
+    if counters.best_step != settings.begin or settings.steps == settings.begin:
+        return {}
+    told = (
+        f"{where}: the validation loss never fell below the {counters.best_loss:.4f} of its beginning. The model goes "
+        "on as it was before: what was learnt in this training made it no better."
+    )
+    work.ctx.emit(Message(level="warning", text=told, doubt=True))
+    return {"never_fell": True}
 
 
 def _lesson(work: Workspace, teacher: LanguageModel, layers: int, repeated: float) -> Lesson:
@@ -296,7 +322,8 @@ def _told(counters: Counters, rate: float) -> dict[str, Any]:
         "steps": counters.step,
         "tokens": counters.tokens,
         "best_step": counters.best_step,
-        "learning_rate": rate,
+        "learning_rate": counters.rate(rate),
         "timed_tokens": counters.timed_tokens,
         "timed_seconds": counters.timed_seconds,
+        **({"divergences": counters.divergences} if counters.divergences else {}),
     }

@@ -18,7 +18,8 @@ from core.inference import measure_inference
 from core.intrinsic import measure_language
 from core.languages import check_language
 from core.models import LanguageModel, load, save
-from core.origin import origin
+from core.no_number import only_numbers
+from core.origin import UNCHECKED, check_origin, origin
 from core.run import DETAILS
 from core.run_scores import score_tasks
 from core.sealing import json_text, replace_folder, write_atomic, write_json
@@ -43,6 +44,8 @@ def run(work: Workspace) -> dict[str, Any]:
             work.ctx.begin(work.stages[0])
             _take_in(work)
             _report_size(work, "teacher", lm)
+        elif not work.finished(EVALUATE):
+            _check_origin(work)
         for name in work.stages:
             if name == EVALUATE:
                 break
@@ -65,14 +68,24 @@ def run(work: Workspace) -> dict[str, Any]:
 
 def _take_in(work: Workspace) -> None:
     """Read tasks and corpus, keep what they hold in numbers, and say what is odd about them."""
-    write_json(work.folder.origin, origin(work.tasks, work.corpus, work.ctx))
+    write_json(work.folder.origin, origin(work.tasks, work.corpus, work.teacher.folder, work.ctx))
     for name, data in work.tasks.items():
         for note in data.notes:
             work.ctx.emit(Message(level="info", text=f"Task {name}: {note}"))
     for name, leaks in work.leaks.items():
         warning = leak_warning(name, leaks)
         if warning:
-            work.ctx.emit(Message(level="warning", text=warning))
+            work.ctx.emit(Message(level="warning", text=warning, doubt=True))
+
+
+def _check_origin(work: Workspace) -> None:
+    """Refuse to go on with other data than the run began with; say so where that can't be known."""
+    known = work.folder.read_origin()
+    if not check_origin(known, work.recipe, work.tasks, work.corpus, work.teacher.folder, work.ctx):
+        work.ctx.emit(Message(level="warning", text=UNCHECKED, doubt=True))
+    if others := work.made_elsewhere():
+        text = f"Stages of this run were made with different software or hardware: {others}. Rounding may differ."
+        work.ctx.emit(Message(level="warning", text=text, doubt=True))
 
 
 def _run_stage(name: str, lm: LanguageModel, work: Workspace) -> None:
@@ -155,7 +168,7 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     }
     ctx.progress(scored.steps, scored.steps)
     ctx.emit(Stage(name=EVALUATE, state="finished"))
-    work.finish_stage(EVALUATE, report, None, {DETAILS: json_text(scored.details)})
+    work.finish_stage(EVALUATE, report, None, {DETAILS: json_text(only_numbers(scored.details)[0])})
 
 
 def _results(work: Workspace) -> dict[str, Any]:
@@ -175,15 +188,24 @@ def _results(work: Workspace) -> dict[str, Any]:
             **end["student"],
         },
         "stages": [
-            {key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")} for report in reports
+            {
+                **{key: report[key] for key in ("name", "parameters", "validation_loss", "seconds")},
+                **{key: report[key] for key in ("never_fell", "divergences") if key in report},
+            }
+            for report in reports
         ],
-        "tasks": {name: {**task, "leaks": end["leaks"][name]} for name, task in end["tasks"].items()},
+        # An earlier version wrote its leaks elsewhere.
+        "tasks": {
+            name: task | ({"leaks": end["leaks"][name]} if "leaks" in end else {})
+            for name, task in end["tasks"].items()
+        },
         "throughput": {
             "real_tokens_per_second": _rate(list(distilled.values())),
             "peak_memory_megabytes": max(report["peak_memory"] for report in reports) / 1e6,
             "stages": rates,
             **({"inference": end["inference"]} if end.get("inference") else {}),
         },
+        "warnings": list(end["mark"].get("warnings", ())),
     }
 
 

@@ -229,7 +229,11 @@ def _machine(schedule: Schedule) -> dict[str, Pick]:
         found["schedule.device"] = Pick(device, reason)
     if not present[device]:
         here = ", ".join(name for name, there in present.items() if there)
-        raise InputError(f"schedule.device is {device!r}, which this machine lacks.", hint=f"Here: {here}.")
+        raise InputError(
+            f"schedule.device is {device!r}, which this machine lacks.",
+            hint=f"Here: {here}. A run that was begun on {device} can be resumed on a machine that has it, as its "
+            "numbers would be others elsewhere; or start a new run.",
+        )
     if schedule.precision == "auto":
         found["schedule.precision"] = _precision(device)
     if schedule.threads == "auto":

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -277,16 +277,29 @@ class RunContext:
         self._stage_start: tuple[float, int] | None = None
         self.status = Status(state="running", pid=os.getpid())
         """As it was last written."""
+        self.warnings: list[str] = []
+        """What makes the run's numbers other than they seem, in the order in which it was told, over all resumes."""
 
-    def resume_at(self, events_length: int, seconds: float) -> None:
-        """Take up a run whose last safe point was at this length of the log, after these seconds of work."""
+    def resume_at(self, events_length: int, seconds: float, warnings: Sequence[str] = ()) -> None:
+        """Take up a run whose last safe point was at this length of the log, after these seconds of work.
+
+        Args:
+            events_length: in bytes; what was logged after it is forgotten.
+            seconds: of work.
+            warnings: what had been told by then that makes numbers doubtful.
+        """
         self._log.cut(events_length)
         self._work_before = seconds
         self._started = time.monotonic()
+        self.warnings = list(warnings)
 
     def mark(self) -> dict[str, Any]:
         """What `resume_at` needs to come back to now."""
-        return {"events_length": self._log.flush(), "seconds": self.seconds}
+        return {"events_length": self.log_length(), "seconds": self.seconds, "warnings": list(self.warnings)}
+
+    def log_length(self) -> int:
+        """Bytes of the event log, all of them on disk."""
+        return self._log.flush()
 
     @property
     def seconds(self) -> float:
@@ -294,7 +307,11 @@ class RunContext:
         return self._work_before + time.monotonic() - self._started - self._paused
 
     def emit(self, event: Event) -> None:
-        """Record an event."""
+        """Record an event; what makes numbers doubtful is told once, however often it is found."""
+        if isinstance(event, Message) and event.doubt:
+            if event.text in self.warnings:
+                return
+            self.warnings.append(event.text)
         self._log.append(event, self.seconds)
         self._listen(event)
 

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.context import Context
+from core.distillation.divergence import MOST_HALVINGS
+from core.errors import InputError
+from core.events import Message
 from core.models import LanguageModel
 from core.recipe import Task
 from core.tasks.counts import Questions
 from core.tasks.examples import TaskData, grouped
 from core.tasks.folds import folded, folds_of
+from core.tasks.kinds import auto_training
 from core.tasks.learners import Frozen
 from core.tasks.state import Keeper, NotKept
 from core.tasks.summary import Answers
-from core.tasks.training import train_and_score
+from core.tasks.training import NoNumber, TaskResult, train_and_score
 
 Side = Literal["teacher", "student"]
 SIDES: tuple[Side, Side] = ("teacher", "student")
@@ -84,26 +88,51 @@ class Unit:
 
         Raises:
             Stopped: the user wants the run to end.
+            InputError: the loss is no number, however low the learning rate is.
         """
-        task, data = self.plan.task, self.plan.parts[self.fold]
-        result = train_and_score(
-            lm,
-            data,
-            method=task.method,
-            seed=self.seed,
-            epochs=task.epochs,
-            patience=task.patience,
-            learning_rate=_number(task.learning_rate),
-            batch_size=_number(task.batch_size),
-            reduction_factor=_number(task.reduction_factor),
-            device=device,
-            ctx=ctx,
-            keeper=keeper,
-            frozen=frozen,
-        )
+        data = self.plan.parts[self.fold]
+        result = self._learnt(lm, data, device, ctx, keeper, frozen)
         number = {label: str(index) for index, label in enumerate(data.labels)}
         answers = ((answer,) if isinstance(answer, str) else answer for answer in result.predictions)
         return " ".join(number[label] for answer in answers for label in answer)
+
+    def _learnt(
+        self, lm: LanguageModel, data: TaskData, device: str, ctx: Context, keeper: Keeper, frozen: Frozen
+    ) -> TaskResult:
+        """What training gave; where its loss is no number, anew with half the learning rate, which is told."""
+        task = self.plan.task
+        rate = float(_number(task.learning_rate) or auto_training(data.kind, task.method).learning_rate)
+        where = f"Task {task.name}, {self.who}, seed {self.seed}"
+        if self.plan.folds:
+            where += f", fold {self.fold + 1}"
+        for halvings in range(MOST_HALVINGS + 1):
+            try:
+                return train_and_score(
+                    lm,
+                    data,
+                    method=task.method,
+                    seed=self.seed,
+                    epochs=task.epochs,
+                    patience=task.patience,
+                    learning_rate=rate,
+                    batch_size=_number(task.batch_size),
+                    reduction_factor=_number(task.reduction_factor),
+                    device=device,
+                    ctx=ctx,
+                    # What was kept is of the first rate: whoever takes it up comes to where it is halved.
+                    keeper=NotKept() if halvings else keeper,
+                    frozen=frozen,
+                )
+            except NoNumber:
+                told = f"{where}: with a learning rate of {rate:.3g} the loss is no number any more"
+            if halvings < MOST_HALVINGS:
+                rate /= 2
+                told += f"; it was trained anew with half of it, {rate:.3g}."
+                ctx.emit(Message(level="warning", text=told, doubt=True))
+        raise InputError(
+            f"{told}, and neither was it with larger ones.",
+            hint=f"Start a new run with a lower tasks.{task.name}.learning_rate. The models of all stages are safe.",
+        )
 
 
 def _number(value: Any) -> Any:

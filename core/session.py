@@ -124,16 +124,17 @@ def _learn(work: Any, auto: dict[str, Any]) -> None:
     learn_from_run(recipe, config, recipe_sizes(config, recipe, kept), reports, auto)
 
 
-def _last_mark(work: Any) -> tuple[int, float]:
-    """Length of the event log and seconds of work at the run's last safe point."""
-    mark = {"events_length": 0, "seconds": 0.0}
+def _last_mark(work: Any) -> tuple[int, float, list[str]]:
+    """Length of the event log, seconds of work and what was told to be doubtful at the run's last safe point."""
+    mark: dict[str, Any] = {"events_length": 0, "seconds": 0.0}
     for name in work.stages:
         if work.finished(name):
             mark = work.report(name)["mark"]
         else:
             mark = work.checkpointed(name).get("mark", mark)
             break
-    return int(mark["events_length"]), float(mark["seconds"])
+    # What an earlier version wrote keeps no account of doubts.
+    return int(mark["events_length"]), float(mark["seconds"]), list(mark.get("warnings", ()))
 
 
 @contextlib.contextmanager

@@ -78,7 +78,11 @@ def kept(root: Path, kind: str, key: str, fill: Callable[[Path], None], ctx: Con
         OSError: the cache can't be used and there is no `own`, or that can't be written either.
     """
     mine = None if own is None else own / kind / key
+    unused = Message(
+        level="warning", text=f"The cache in {root} can't be used: this run makes its own {kind}.", doubt=True
+    )
     if mine is not None and sealed(mine):
+        ctx.emit(unused)  # also where a run is resumed from before it was told
         return mine
     try:
         return _shared(root, root / kind / key, fill, ctx, patient=mine is None)
@@ -86,8 +90,8 @@ def kept(root: Path, kind: str, key: str, fill: Callable[[Path], None], ctx: Con
         _make_room(root)  # on a full disk also for what is written elsewhere
         if mine is None:
             raise
-        text = f"The cache in {root} can't be used ({error.strerror or error}): this run makes its own {kind}."
-        ctx.emit(Message(level="warning", text=text))
+        ctx.emit(unused)
+        ctx.emit(Message(level="info", text=f"Why the cache can't be used: {error.strerror or error}."))
     _fill(mine, fill)
     return mine
 

@@ -15,6 +15,7 @@ from core.tables import text_table
 from core.wording import (
     MISSING,
     clean,
+    doubts_text,
     duration,
     forecast,
     measured_by,
@@ -200,9 +201,14 @@ class TerminalContext:
         self._listen = listen
         self._what = what
         self._start: tuple[float, int] | None = None
+        self._doubts: set[str] = set()
 
     def emit(self, event: Event) -> None:
-        """Show the event."""
+        """Show the event; what makes numbers doubtful is told once, as in a run."""
+        if isinstance(event, Message) and event.doubt:
+            if event.text in self._doubts:
+                return
+            self._doubts.add(event.text)
         self._listen(event)
 
     def check(self) -> None:
@@ -244,7 +250,7 @@ def summary(results: Mapping[str, Any]) -> str:
     inference = results.get("throughput", {}).get("inference")
     rows += [(*row, "") for row in speed_rows(inference, ("teacher", "student"))]
     told = "\n".join(f"{clean(name)}: {verdict(task)}" for name, task in tasks.items() if verdict(task))
-    notes = told, language_note((teacher, student)), speed_note(inference)
+    notes = told, language_note((teacher, student)), speed_note(inference), doubts_text(results)
     return "\n\n".join([text_table(("", "teacher", "student", "change"), rows), *filter(None, notes)])
 
 

@@ -185,6 +185,11 @@ def between(ends: Sequence[float] | None, digits: int = 1) -> str:
     return MISSING if not ends else f"{number(ends[0], digits)} to {number(ends[1], digits)}"
 
 
+def doubts_text(results: Mapping[str, Any]) -> str:
+    """What makes a run's numbers other than they seem, a paragraph each; empty where nothing does."""
+    return "\n".join(f"Warning: {clean(text)}" for text in results.get("warnings") or ())
+
+
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy"}
 
 

@@ -27,12 +27,13 @@ from core.distillation.data import MASK_VARIANTS, TextData
 from core.distillation.schedule import TrainingSettings
 from core.distillation.training import Hooks
 from core.errors import InputError, about
-from core.events import Event
+from core.events import Event, Message
 from core.export.versions import versions
 from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
 from core.models import LanguageModel, load, load_tokenizer, save
+from core.no_number import only_numbers
 from core.pace import Pace
 from core.preflight import Checked
 from core.recipe import Recipe
@@ -42,6 +43,7 @@ from core.tasks.data import load_task
 from core.tasks.examples import TaskData
 from core.tasks.folds import folds_of
 from core.tasks.leaks import Leaks, find_leaks
+from core.wording import listing
 
 _OPERATIONS = {"cpu": 2e11}
 """Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
@@ -165,9 +167,13 @@ class Workspace:
         self, name: str, report: Mapping[str, Any], lm: LanguageModel | None, files: Mapping[str, str] | None = None
     ) -> None:
         """Put a stage's report, model and further files on disk, as a whole, and drop the checkpoint."""
+        found, gone = only_numbers({**report})
+        if gone:
+            text = f"Stage {name}: what was measured is no number and left out: {listing(gone)}."
+            self.ctx.emit(Message(level="warning", text=text, doubt=True))
 
         def fill(folder: Path) -> None:
-            write_json(folder / "report.json", {**report, "made_with": self._made_with(), "mark": self.ctx.mark()})
+            write_json(folder / "report.json", {**found, "made_with": self._made_with(), "mark": self.ctx.mark()})
             for file, text in (files or {}).items():
                 (folder / file).write_text(text, encoding="utf-8", newline="\n")
             if lm is not None:
@@ -186,6 +192,21 @@ class Workspace:
         """On what, with which versions and when: may differ from stage to stage of a run that was resumed."""
         ended = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
         return {"versions": versions(), "machine": machine_name(self.recipe.schedule.device), "ended": ended}
+
+    def made_elsewhere(self) -> str:
+        """What of this program or machine is not as in the run's first stage, in words; empty where all is alike."""
+        first = self.report(self.stages[0]).get("made_with") if self.finished(self.stages[0]) else None
+        if not first:
+            return ""
+        now = self._made_with()
+        others = [
+            f"{name} {first['versions'].get(name, 'none')} and {version}"
+            for name, version in now["versions"].items()
+            if first["versions"].get(name) != version
+        ]
+        if self.recipe.schedule.device == "cuda" and first["machine"] != now["machine"]:
+            others.append(f"{first['machine']} and {now['machine']}")
+        return listing(others) if others else ""
 
     def folder_after(self, names: Sequence[str]) -> Path:
         """Where the model is that the last of these stages left; the teacher's where none is part of this run."""
@@ -243,9 +264,13 @@ class Workspace:
         about = read_about(self.folder.checkpoint) if self._is_whole(self.folder.checkpoint) else {}
         return about if about.get("stage") == stage else {}
 
-    def save_progress(self, stage: str, state: Saveable | None, **about: Any) -> None:
-        """Replace the checkpoint; `about` is what `checkpointed` will say."""
-        notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": self.ctx.mark()}
+    def save_progress(self, stage: str, state: Saveable | None, *, log_length: int | None = None, **about: Any) -> None:
+        """Replace the checkpoint; `about` is what `checkpointed` will say.
+
+        `log_length`: bytes of the event log to which the state belongs, where that isn't all of it.
+        """
+        mark = self.ctx.mark() | ({} if log_length is None else {"events_length": log_length})
+        notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": mark}
 
         def fill(folder: Path) -> None:
             if state is not None:
@@ -259,7 +284,10 @@ class Workspace:
 
     def save_training(self, stage: str) -> None:
         """Replace the checkpoint by what is being trained now."""
-        self.save_progress(stage, self.training, **self._about_training)
+        state = self.training
+        # What was told after the point that a training went back to never happened.
+        log_length = state.counters.best_log if state is not None and state.went_back else None
+        self.save_progress(stage, state, log_length=log_length, **self._about_training)
 
     def hooks(self, settings: TrainingSettings, **about: Any) -> Hooks:
         """What the training loop of a stage does besides training; `about` goes into its checkpoints."""
@@ -278,6 +306,7 @@ class Workspace:
             due=lambda: self.training is not None and self.pace.due(self.training.size),
             probe=probe,
             clock=lambda: self.ctx.seconds,
+            log_length=self.ctx.log_length,
         )
 
     def peak_memory(self, stage: str) -> int:

@@ -224,6 +224,7 @@ def test_without_the_machines_cache_the_runs_own_folder_does(tmp_path: Path, sha
         cache = tokenise(file, tokenizer(), 8, tmp_path / "cache", ctx)
         assert [cache[i].tolist() for i in range(2)] == [[0, 4, 5, 6, 1], [0, 7, 1]]
     assert notes.texts == [
-        f"The cache in {shared} can't be used (Not a directory): this run makes its own tokens.",
+        f"The cache in {shared} can't be used: this run makes its own tokens.",
+        "Why the cache can't be used: Not a directory.",
         "Tokenised 2 texts into 2 sequences with 8 tokens.",
     ]

@@ -126,6 +126,17 @@ def test_a_stopped_evaluation_goes_on_to_the_same_bytes(whole: RunFolder, base: 
     with pytest.raises(Stopped):
         journey(folder.path, text=RECIPE, listen=stop)
     assert len(scored) == 1
+    # Old answers and new ones would be mixed, were the test split or the teacher another by now.
+    for path, what in (
+        (base / "few" / "test.tsv", r"few have changed .* \(test\)"),
+        (base / "small" / "config.json", "teacher"),
+    ):
+        before = path.read_bytes()
+        path.write_bytes(before + b" " if path.suffix == ".json" else before.rstrip(b"\n").rpartition(b"\n")[0])
+        with pytest.raises(InputError, match=what) as caught:
+            journey(folder.path, text=RECIPE, resume=True)
+        assert "Put the old files back" in caught.value.faults[0].hint
+        path.write_bytes(before)
     again: list[Event] = []
     journey(folder.path, text=RECIPE, resume=True, listen=again.append)
     assert scored[0] not in again
@@ -159,6 +170,7 @@ def test_evaluate_gives_what_the_run_gave_its_student(
         student = results[name]["student"]
         assert {key: task[key] for key in student} == student
         assert task["folds"] == results[name]["folds"]
+        assert (task["leaks"], task["test_sha256"]) == (results[name]["leaks"], results[name]["test_sha256"])
         for label, scores in task["labels"].items():
             kept = details[name]["labels"][label]
             assert scores == {"support": kept["support"], **kept["student"]}

@@ -67,7 +67,7 @@ def test_the_student_loads_with_plain_transformers_and_has_the_estimated_size(wh
 
 def test_results_hold_what_the_design_says(whole: RunFolder) -> None:
     results = whole.read_results()
-    assert set(results) == {"teacher", "student", "stages", "tasks", "throughput"}
+    assert set(results) == {"teacher", "student", "stages", "tasks", "throughput", "warnings"}
     known = {"pseudo_perplexity", "pseudo_perplexity_a_word", "pseudo_perplexity_tokens", "tokens_a_word"}
     assert set(results["teacher"]) == {"parameters", "megabytes", "mlm_loss", "mlm_accuracy", *known}
     assert set(results["student"]) == {*results["teacher"], "compression"}

@@ -17,6 +17,7 @@ from test_run_page import FakeController
 from test_verdict import a_task
 from whole_run import whole_run
 
+from core.run import RunFolder
 from core.wording import verdict
 from gui import text
 from gui.pages.results import ResultsPage
@@ -101,6 +102,15 @@ def test_a_finished_run_shows_its_results(page: ResultsPage, show: Callable[[str
     assert page._content.isVisible() and "87.2 %" in page._sentence.text()
     assert "80.2 ± 0.6 (3 seeds)" in page._scores.as_text()
     assert _buttons(page) == ["Where it fails", "Export…", "Open the report", "Open the folder"]
+
+
+def test_what_makes_numbers_doubtful_stands_above_them(page: ResultsPage, show: Callable[[str], None]) -> None:
+    show(json.dumps({**RESULTS, "warnings": ["Stage layers: <b>never fell</b>."]}))
+    assert page._doubts.isVisible() and page._doubts.accessibleName() == "Stage layers: <b>never fell</b>."
+    (label,) = page._doubts.findChildren(QLabel)
+    assert label.textFormat() == Qt.TextFormat.PlainText
+    page._show(RESULTS, RunFolder(page._folder or Path()))
+    assert not page._doubts.isVisible()
 
 
 def test_a_run_that_measured_no_speed_shows_none(page: ResultsPage, show: Callable[[str], None]) -> None:

@@ -367,8 +367,8 @@ def test_who_stands_still_is_waited_for_only_where_nothing_else_can_be_done(
         assert kept(root, "tokens", "k", fill, notes, tmp_path / "own") == tmp_path / "own" / "tokens" / "k"
     assert fill.calls == 1
     cause = "the run that prepares them stands still"
-    warning = f"The cache in {root} can't be used ({cause}): this run makes its own tokens."
-    assert notes.said == [("info", WAITS), ("warning", warning)]
+    warning = f"The cache in {root} can't be used: this run makes its own tokens."
+    assert notes.said == [("info", WAITS), ("warning", warning), ("info", f"Why the cache can't be used: {cause}.")]
 
 
 def test_who_writes_on_is_waited_for(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,9 +402,9 @@ def test_a_cache_that_cannot_be_made_is_done_without(root: Path, tmp_path: Path)
     for _ in range(2):
         assert kept(root, "tokens", "k", fill, notes, tmp_path / "own") == tmp_path / "own" / "tokens" / "k"
     assert fill.calls == 1
-    ((level, text),) = notes.said
-    assert level == "warning"
-    assert text.startswith(f"The cache in {root} can't be used (") and text.endswith("makes its own tokens.")
+    told, why, again = notes.said  # a run drops what it has told already
+    assert told == again == ("warning", f"The cache in {root} can't be used: this run makes its own tokens.")
+    assert why[1].startswith("Why the cache can't be used: ")
     with pytest.raises(OSError, match=str(root.name)):
         kept(root, "tokens", "k", fill, notes)
 
@@ -415,7 +415,7 @@ def test_a_full_disk_is_done_without_and_given_back(root: Path, tmp_path: Path) 
     made = kept(root, "tokens", "k", fill, notes, tmp_path / "own")
     assert made == tmp_path / "own" / "tokens" / "k"
     assert (made / "a.bin").read_bytes() == b"whole"
-    assert [level for level, _ in notes.said] == ["warning"]
+    assert [level for level, _ in notes.said] == ["warning", "info"]
     assert names(root) == leftovers(root) == set()
     assert kept(root, "tokens", "k", never, notes, tmp_path / "own") == made
 

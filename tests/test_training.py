@@ -112,7 +112,7 @@ def test_without_a_teacher_the_loss_is_the_masked_language_loss() -> None:
 def test_a_loss_that_is_no_number_stops_the_training_with_a_hint() -> None:
     with pytest.raises(InputError, match="no number") as caught:
         distil(settings=replace(SETTINGS, learning_rate=1e30, steps=40))
-    assert "learning_rate" in caught.value.faults[0].hint
+    assert "half the learning rate" in caught.value.faults[0].hint
 
 
 def test_it_ends_after_so_many_validations_without_a_better_loss() -> None:

@@ -113,15 +113,15 @@ def _work(folder: RunFolder, order: Order, store: Store, ctx: RunContext) -> tup
     return results, work.answers.found if isinstance(work.answers, OnDisk) else 0
 
 
-def _last_mark(work: Any) -> tuple[int, float]:
-    """Length of the event log and seconds of work at the run's last safe point."""
-    mark = {"events_length": 0, "seconds": 0.0}
+def _last_mark(work: Any) -> tuple[int, float, list[str]]:
+    """Length of the event log, seconds of work and what was told to be doubtful at the run's last safe point."""
+    mark: dict[str, Any] = {"events_length": 0, "seconds": 0.0}
     for name in work.stages:
         if not work.finished(name):
             mark = work.checkpointed(name).get("mark", mark)
             break
         mark = work.report(name)["mark"]
-    return int(mark["events_length"]), float(mark["seconds"])
+    return int(mark["events_length"]), float(mark["seconds"]), list(mark.get("warnings", ()))
 
 
 def _result(order: Order, folder: RunFolder, results: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _STATE, _TENSORS = "state.json", "tensors.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _UPDATES = "step"
 """AdamW's own count of a parameter's updates: a later round's optimiser begins anew while the stage counts on."""
-_MAP = "hidden map"
+_MAP, _BEST_MAP = "hidden map", "best hidden map"
 
 
 @dataclass(slots=True)
@@ -38,12 +38,25 @@ class Counters:
     best_mlm: float = float("inf")
     stale: int = 0
     """Validations since the lowest one."""
+    first_loss: float | None = None
+    """The validation total with which the training, or this round of it, began; None in an older checkpoint."""
+    best_tokens: int = 0
+    best_log: int = 0
+    """Length of the event log after the lowest validation, in bytes."""
+    divergences: list[dict[str, Any]] = field(default_factory=list)
+    """How often the learning rate was halved and why, as `core.distillation.divergence.Divergence` tells it."""
     hidden_scales: list[float] = field(default_factory=list)
     """Of the distances between hidden states, see `core.distillation.losses.hidden_state_sum`."""
 
+    def rate(self, given: float) -> float:
+        """What is left of a learning rate: half of it after each divergence."""
+        return given * 0.5 ** len(self.divergences)
+
     def next_round(self) -> Counters:
         """The counters with which a smaller model goes on: steps and tokens count on, the best starts anew."""
-        return Counters(self.step, self.tokens, self.timed_tokens, self.timed_seconds)
+        return Counters(
+            self.step, self.tokens, self.timed_tokens, self.timed_seconds, divergences=list(self.divergences)
+        )
 
 
 @dataclass(slots=True)
@@ -56,6 +69,10 @@ class TrainingState:
     best: dict[str, Tensor] = field(default_factory=dict)
     hidden_map: torch.nn.Parameter | None = None
     """Carries hidden states into the teacher's space, shape (hidden, teacher's hidden); learns beside the model."""
+    best_map: Tensor | None = None
+    """The map of hidden states that belongs to `best`."""
+    went_back: bool = False
+    """Whether this is the last good point of a training that has diverged since."""
     halvings: int = 0
     """How often micro-batches were halved, as memory didn't suffice; a resumed run finds out anew."""
 
@@ -85,6 +102,20 @@ class TrainingState:
     def keep_best(self) -> None:
         """Remember the weights as they are now."""
         self.best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors_of(self.lm).items()}
+        self.best_map = None if self.hidden_map is None else self.hidden_map.detach().to("cpu", copy=True)
+
+    def go_back(self) -> None:
+        """Become what was validated best; the optimiser's moments, which led away from it, begin anew."""
+        with torch.no_grad():
+            for name, tensor in tensors_of(self.lm).items():
+                tensor.copy_(self.best[name])
+            if self.hidden_map is not None and self.best_map is not None:
+                self.hidden_map.copy_(self.best_map)
+        self.optimizer.state.clear()
+        counters = self.counters
+        counters.step, counters.tokens, counters.stale = counters.best_step, counters.best_tokens, 0
+        counters.validated_step = counters.best_step
+        self.went_back = True
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the state into a folder, with what the caller wants to know about it."""
@@ -94,6 +125,8 @@ class TrainingState:
             for moment in (*_MOMENTS, _UPDATES) if parameter in self.optimizer.state else ():
                 tensors[f"{moment}/{name}"] = self.optimizer.state[parameter][moment]
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        if self.best_map is not None:
+            tensors[_BEST_MAP] = self.best_map
         save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, folder / _TENSORS)
         content = {"about": about, "counters": asdict(self.counters)}
         (folder / _STATE).write_text(json.dumps(content), encoding="utf-8")
@@ -116,6 +149,7 @@ class TrainingState:
                     }
         best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
         self.best = {name: tensor.clone() for name, tensor in best.items()}
+        self.best_map = tensors[_BEST_MAP].clone() if _BEST_MAP in tensors else None
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
         extra = [(_MAP, self.hidden_map)] if self.hidden_map is not None else []

@@ -12,6 +12,7 @@ from torch import Tensor
 from core.context import Context
 from core.corpus.batches import MaskedBatch
 from core.distillation.checkpoint import TrainingState
+from core.distillation.divergence import Diverged
 from core.distillation.lesson import Lesson, at_tokens
 from core.distillation.losses import Told, hidden_state_sum, masked_language
 from core.distillation.places import Output
@@ -23,17 +24,6 @@ from core.models import LanguageModel
 from core.seeds import derive
 
 _CLIP = 1.0
-
-
-class Diverged(InputError):
-    """The loss of a stage is no number any more."""
-
-    def __init__(self, stage: str, step: int) -> None:
-        """`step`: the one after which it was seen."""
-        super().__init__(
-            f"The loss of stage {stage} is no number any more at step {step}.",
-            hint="Set a lower schedule.learning_rate and start a new run.",
-        )
 
 
 def take_step(
@@ -63,11 +53,12 @@ def take_step(
             if not is_out_of_memory(error):
                 raise
         if means is None:  # here the error and all that its frames held are gone
-            _halve(state, batches, ctx)
+            _halve(state, batches, settings.stage, ctx)
     total = sum(weight * mean for weight, mean in zip(weights, means, strict=True))
     norm = torch.nn.utils.clip_grad_norm_(state.learning, _CLIP).item()
     if not (math.isfinite(total) and math.isfinite(norm)):
-        raise Diverged(settings.stage, counters.step + 1)
+        what = "gradient" if math.isfinite(total) else "training loss"
+        raise Diverged(settings.stage, counters.step + 1, f"the {what} is no number any more")
     for group in state.optimizer.param_groups:
         group["lr"] = settings.rate(counters.step)
     state.optimizer.step()
@@ -84,7 +75,7 @@ def loss_weights(settings: TrainingSettings, lesson: Lesson | None) -> tuple[flo
     return (settings.alpha, 1 - settings.alpha, settings.hidden_weight) if lesson is not None else (1.0, 0.0, 0.0)
 
 
-def _halve(state: TrainingState, batches: Sequence[MaskedBatch], ctx: Context) -> None:
+def _halve(state: TrainingState, batches: Sequence[MaskedBatch], stage: str, ctx: Context) -> None:
     """Let micro-batches be half as large from here on."""
     state.optimizer.zero_grad(set_to_none=True)
     if torch.cuda.is_available():
@@ -95,8 +86,11 @@ def _halve(state: TrainingState, batches: Sequence[MaskedBatch], ctx: Context) -
             hint="Set a lower corpus.max_length or close other programs, and start a new run.",
         )
     state.halvings += 1
-    told = f"Out of memory: from here on, micro-batches are {2**state.halvings} times smaller. The steps stay the same."
-    ctx.emit(Message(level="warning", text=told))
+    told = (
+        f"Stage {stage}: out of memory, so from some step on its micro-batches are {2**state.halvings} times smaller. "
+        "The steps stay the same; their sums are taken in another order."
+    )
+    ctx.emit(Message(level="warning", text=told, doubt=True))
 
 
 def _gradients(

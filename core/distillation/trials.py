@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from core.context import Context, Unmeasured
 from core.distillation.checkpoint import TrainingState
 from core.distillation.data import TextData
+from core.distillation.divergence import Diverged
 from core.distillation.lesson import Lesson
 from core.distillation.schedule import TrainingSettings
-from core.distillation.step import Diverged, take_step
+from core.distillation.step import take_step
 from core.distillation.training import optimizer_for, taught_steps, validated
 from core.events import Event, Loss, Message
 from core.models import LanguageModel, rebuild, tensors_of

@@ -40,7 +40,7 @@ def model_card(recipe: Recipe, results: Mapping[str, Any], language: str) -> str
         results: the content of results.json; empty for the best model so far of a run that was stopped.
         language: the language's name in English.
     """
-    finished = (_sizes(results), _scores(results)) if results else ()
+    finished = (_sizes(results), _scores(results), *_doubts(results)) if results else ()
     parts = (
         _header(recipe),
         _introduction(recipe, results, language),
@@ -165,6 +165,12 @@ def _scores(results: Mapping[str, Any]) -> str:
     told = [f"- {markdown(name)}: {markdown(verdict(task))}" for name, task in tasks.items() if verdict(task)]
     table = _table(("Task", "Metric", "Teacher", "Student", "Drop", "Over"), rows)
     return "\n\n".join(["## Scores", table, note, *(["\n".join(told)] if told else [])])
+
+
+def _doubts(results: Mapping[str, Any]) -> list[str]:
+    """What makes these numbers other than they seem; nothing where nothing does."""
+    told = [f"- {markdown(text)}" for text in results.get("warnings") or ()]
+    return ["\n".join(["## Warnings", "", *told])] if told else []
 
 
 def _score(found: Mapping[str, Any]) -> str:

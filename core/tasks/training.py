@@ -29,6 +29,10 @@ _BUCKET = 16
 """Batches are made of like lengths out of this many batches' worth of examples, to save padding."""
 
 
+class NoNumber(Exception):
+    """The loss of a task's training, or what its model answers, is no number any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResult:
     """How one training with one seed went."""
@@ -81,6 +85,7 @@ def train_and_score(
 
     Raises:
         Stopped: the user wants the run to end; what was learnt was given to `keeper`.
+        NoNumber: the learning rate is far too large, or the encoder broken.
     """
     keeper = keeper or NotKept()
     auto = auto_training(data.kind, method)
@@ -199,6 +204,8 @@ def _accumulate_gradient(model: Learner, split: Split, chosen: list[int], target
     for batch in batches:
         ctx.check()
         loss = nn.functional.cross_entropy(model(batch), targets[batch.units], reduction="sum") / count
+        if not loss.isfinite():
+            raise NoNumber
         loss.backward()
 
 
@@ -210,6 +217,9 @@ def _predict(model: Learner, split: Split, examples: Sequence[Example], ctx: Con
     with torch.no_grad():
         for batch in split.batches(range(len(split.sizes)), model.micro_batch_tokens, model.device):
             ctx.check()
-            numbers[batch.units] = model(batch).argmax(-1)
+            logits = model(batch)
+            if not logits.isfinite().all():  # the largest of none would be the first label
+                raise NoNumber
+            numbers[batch.units] = logits.argmax(-1)
     labels = [model.labels[number] for number in numbers.tolist()]
     return grouped(labels, examples)

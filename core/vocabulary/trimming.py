@@ -80,7 +80,7 @@ def choose(kind: Kind, counts: TokenCounts, wanted: Wanted, words: Sequence[int]
         if selection.coverage < 1:
             why = "Every token that would be next needs others that no longer fit"
         text = f"{why}: the vocabulary has {len(selection.kept):,} instead of {wanted.size:,}."
-        ctx.emit(Message(level="warning", text=text))
+        ctx.emit(Message(level="warning", text=text, doubt=True))
     return selection
 
 
@@ -141,7 +141,7 @@ def examine(
     proof = prove_segmentation(before, after, kind, ids, language_alphabet(kind, counts), texts, ctx)
     if not proof.compared:
         text = f"Each of {proof.lines} held-out texts has a token that goes, so nothing could be compared."
-        ctx.emit(Message(level="warning", text=text))
+        ctx.emit(Message(level="warning", text=text, doubt=True))
     unknown = None if kind.unknown is None else ids.index(kind.unknown)
     return Findings(proof, fertility(before, after, (kind.unknown, unknown), texts, ctx))
 

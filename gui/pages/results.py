@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollA
 
 from core.errors import Fault, InputError
 from core.run import RunFolder
+from core.wording import clean
 from gui import text
 from gui.controller import RunController, RunState
 from gui.icons import icon
@@ -86,6 +87,9 @@ class ResultsPage(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE.m)
+        self._doubts = ProblemCard(inside)
+        self._doubts.setObjectName("card-doubts")
+        column.addWidget(self._doubts)
         self._numbers = QHBoxLayout()
         self._numbers.setSpacing(SPACE.m)
         column.addLayout(self._numbers)
@@ -175,6 +179,7 @@ class ResultsPage(QWidget):
         if recipe is not None and recipe.teacher.model == "sample":
             sentence += " " + self.tr("This is the built-in sample: it shows that everything works, not how well.")
         self._sentence.setText(sentence)
+        self._doubts.show_warnings([clean(doubt) for doubt in results.get("warnings") or ()])
         self._fill_numbers(results)
         self._scores.fill(results)
         self._failures.show_run(results["tasks"], folder.read_details)

@@ -40,7 +40,10 @@ def _method(run: Run) -> Markup:
 def _warnings(run: Run) -> Markup:
     """What the run warned of: each once, however often it was said."""
     told = Counter(
-        clean(event.text) for event in run.events if isinstance(event, Message) and event.level in ("warning", "error")
+        clean(event.text)
+        for event in run.events
+        if isinstance(event, Message) and event.level in ("warning", "error")
+        if event.text not in (run.results.get("warnings") or ())  # which stand at the head of the page
     )
     if not told:
         return NOTHING

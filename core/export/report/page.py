@@ -125,7 +125,9 @@ def _facts(run: Run) -> Markup:
     if told:
         facts.append((f"{sum(map(bool, told))} of {len(told)}", "differences beyond the noise of the test"))
     tiles = bullets((joined((element("strong", value), words)) for value, words in facts), css="facts")
-    return joined((tiles, leak_notes(run)))
+    # Leaks are among the warnings; an earlier version kept none of these.
+    doubts = joined(note(text) for text in run.results["warnings"]) if "warnings" in run.results else leak_notes(run)
+    return joined((tiles, doubts))
 
 
 def _tasks(count: int) -> str:
