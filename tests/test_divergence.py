@@ -107,6 +107,7 @@ def short() -> str:
     """An adaptation at a rate that is too large for it, and a distillation; no tasks."""
     text = recipe().split("[[tasks]]")[0]
     for old, new in {
+        "limit = 300": "limit = 100",
         "layers = 2": "layers = 1",
         "intermediate_size = 256\n": "",
         "hidden_size = 64\n": "",
@@ -179,11 +180,11 @@ def test_a_run_that_diverged_goes_on_and_says_so_interrupted_or_not(
     assert not set(bad) & {event.total for event in losses}
 
     def stop(event: Event) -> None:
-        if isinstance(event, Loss) and event.split == "train" and event.step in (1, 3):
+        if isinstance(event, Loss) and event.split == "train" and event.step == 3:
             broken.ask("stop")
 
-    ends = [run(broken, stop if number % 2 == 0 else None) for number in range(7)]
-    assert ends.count("stopped") >= 2 and "finished" in ends
+    ends = [run(broken, stop if number % 2 == 0 else None) for number in range(6)]
+    assert [end.partition(":")[0] for end in ends] == ["stopped", "Resume the run"] * 2 + ["stopped", "finished"]
     assert student_bytes(broken.path) == student_bytes(whole.path)
     assert timeless(broken.path) == timeless(whole.path)
     assert [event for _, event in broken.read_events() if isinstance(event, Loss)] == losses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ from core.tasks.training import NoNumber, train_and_score
 from core.terminal import summary
 from core.workspace import Workspace
 from tests.tiny_training import Recorder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Workspace]:
+    """A run that only evaluates."""
+    folder = RunFolder(tmp_path)
+    ctx = RunContext(folder)
+    yield Workspace(folder, recipe(), _Teacher(), ctx, ["evaluate"])  # type: ignore[arg-type]
+    ctx.finish("stopped")
 
 
 def doubt(text: str) -> Message:
@@ -60,21 +70,15 @@ def test_it_is_shown_wherever_the_numbers_are(tmp_path: Path) -> None:
         assert "Warning" not in summary(found) and "## Warnings" not in model_card(recipe(), found, "Maltese")
 
 
-def test_a_run_of_an_earlier_version_that_lacks_only_its_results_gets_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = whole_run(tmp_path / "run")
+def test_a_run_of_an_earlier_version_that_lacks_only_its_results_gets_them(work: Workspace) -> None:
     side = {"mlm_loss": 1.0, "mlm_accuracy": 50.0}
     end = {
         "name": "evaluate", "parameters": 10, "validation_loss": 1.0, "seconds": 1.0, "peak_memory": 1, "mark": {},
         "teacher": side, "student": side, "tasks": {"names": {"drop": 1.0}},
     }  # fmt: skip
-    (path,) = folder.stages.glob("*-evaluate/report.json")
-    path.write_text(json.dumps(end))
-    work = object.__new__(Workspace)
-    monkeypatch.setattr(Workspace, "report", lambda self, name: folder.read_stage(name))
-    monkeypatch.setattr(work, "stages", ["evaluate"], raising=False)
-    monkeypatch.setattr(work, "teacher", _Teacher(), raising=False)
+    stage = work.stage_folder("evaluate")
+    stage.mkdir(parents=True)
+    (stage / "report.json").write_text(json.dumps(end))
     results = _results(work)
     assert results["tasks"] == {"names": {"drop": 1.0}} and results["warnings"] == []
 
@@ -90,6 +94,23 @@ class _Teacher:
 
     def parameters(self, _sizes: object) -> dict[str, int]:
         return {"all": 10}
+
+
+def test_what_is_no_number_does_not_end_a_long_run(work: Workspace) -> None:
+    work.finish_stage("evaluate", {"student": {"mlm_loss": float("nan")}, "seconds": 1.0}, None)
+    assert work.report("evaluate")["student"] == {"mlm_loss": None}
+    (told,) = work.report("evaluate")["mark"]["warnings"]
+    assert told == "Stage evaluate: what was measured is no number and left out: student.mlm_loss."
+
+
+def test_a_run_that_goes_on_with_other_versions_says_so(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert work.made_elsewhere() == ""
+    work.finish_stage("evaluate", {}, None)
+    assert work.made_elsewhere() == ""
+    now = work._made_with()
+    other = {**now, "versions": {**now["versions"], "torch": "99"}}
+    monkeypatch.setattr(Workspace, "_made_with", lambda self: other)
+    assert work.made_elsewhere() == f"torch {now['versions']['torch']} and 99"
 
 
 # -- tasks -----------------------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _given_up(counters: Counters, settings: TrainingSettings) -> Diverged | None
 
 
 def _safe(counters: Counters) -> str:
-    return f"Its best weights until then, of step {counters.best_step:,}, are safe, and what earlier stages made."
+    return f"Its best weights, of step {counters.best_step:,}, are safe, and so is what earlier stages made."
 
 
 def taught_steps(data: TextData, settings: TrainingSettings) -> Steps:
