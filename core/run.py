@@ -310,7 +310,8 @@ class RunContext:
         since, first = self._stage_start
         eta = (now - since) / (done - first) * (total - done) if done > first else None
         eta = None if eta is None else round(eta, 1)
-        self.set_status(replace(self.status, done=done, total=total, eta_seconds=eta))
+        # Twice a second, and read by the living only: not worth a wait for the disk.
+        self.set_status(replace(self.status, done=done, total=total, eta_seconds=eta), durable=False)
         self.emit(Progress(stage=self.status.stage, done=done, total=total, eta_seconds=eta))
 
     def check(self) -> None:
@@ -363,10 +364,11 @@ class RunContext:
         self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
         self._log.close()
 
-    def set_status(self, status: Status) -> None:
-        """Write status.json."""
+    def set_status(self, status: Status, *, durable: bool = True) -> None:
+        """Write status.json; `durable` as in `core.sealing.write_atomic`."""
         self.status = status
-        write_json(self.folder.status, {name: getattr(status, name) for name in Status.__dataclass_fields__})
+        content = {name: getattr(status, name) for name in Status.__dataclass_fields__}
+        write_json(self.folder.status, content, durable=durable)
 
 
 def settle_folder(folder: RunFolder) -> None:

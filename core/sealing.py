@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,21 +17,29 @@ from core.small_files import read_object
 MANIFEST = "manifest.json"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step: temporary name, flushed to disk, renamed."""
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace a file's content in one step: temporary name, flushed to disk, renamed.
+
+    Args:
+        path: the file.
+        data: its whole new content.
+        durable: wait until it is on disk; otherwise a power cut may leave the content that was there before, or none.
+    """
     scratch = path.with_name(f".{path.name}.new")
     with open(scratch, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(scratch, path)
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
     """Write JSON with `write_atomic`, see `json_text`."""
     # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
-    write_atomic(path, json_text(content).encode(errors="backslashreplace"))
+    write_atomic(path, json_text(content).encode(errors="backslashreplace"), durable=durable)
 
 
 def json_text(content: Any) -> str:
@@ -44,20 +53,33 @@ def replace_folder(target: Path, fill: Callable[[Path], None], *, seal: bool = F
     Args:
         target: the folder to make or replace.
         fill: writes the content into the (existing, empty) folder that it is given.
-        seal: also write a manifest of the files' hashes, which `sealed` checks.
+        seal: also write a manifest of the files' hashes, which `sealed` checks; the new folder is read back from the
+            disk before the previous one goes.
+
+    Raises:
+        OSError: it can't be written, or what was read back isn't what was written; the previous one is still there.
     """
     new, old = _new(target), _old(target)
     settle(target)
-    new.mkdir(parents=True)
-    fill(new)
-    if seal:
-        write_json(new / MANIFEST, {path.relative_to(new).as_posix(): _hash(path) for path in _files(new)})
-    for path in _files(new):
-        _sync(path)
-    _sync_folder(new)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(new, target)
+    try:
+        new.mkdir(parents=True)
+        fill(new)
+        if seal:
+            write_json(new / MANIFEST, {path.relative_to(new).as_posix(): _hash(path) for path in _files(new)})
+        for path in _files(new):
+            _sync(path)
+        for folder in (*(path for path in new.rglob("*") if path.is_dir()), new):
+            _sync_folder(folder)
+        if seal and not sealed(new):
+            raise OSError(errno.EIO, "what was written reads back differently", str(target))
+        if target.exists():
+            os.replace(target, old)
+        os.replace(new, target)
+    except Exception:
+        # On a full disk half a folder would keep the room that is needed to say so.
+        with contextlib.suppress(OSError):
+            settle(target)
+        raise
     _sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -109,6 +131,8 @@ def _sync(path: Path) -> None:
     # Only Windows wants it writable, which a copy of a read-only file isn't.
     with open(path, "rb+" if os.name == "nt" else "rb") as file:
         os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):  # so that who reads it next reads the disk, not what memory has of it
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -33,6 +33,7 @@ from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
 from core.models import LanguageModel, load, load_tokenizer, save
+from core.pace import Pace
 from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunContext, RunFolder
@@ -76,7 +77,8 @@ class Workspace:
     times_models: bool = True
     """Whether speed and memory are measured at the end: not where runs go on side by side."""
     _memory: Remembered | None = None
-    _saved_at: float = 0.0
+    _whole: set[Path] = field(default_factory=set)
+    """Folders whose files this process has hashed, or written and read back: hashing large ones takes long."""
     _about_training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -137,7 +139,12 @@ class Workspace:
 
     def finished(self, name: str) -> bool:
         """Whether a stage is done, its files whole."""
-        return sealed(self.stage_folder(name))
+        return self._is_whole(self.stage_folder(name))
+
+    def _is_whole(self, folder: Path) -> bool:
+        if folder not in self._whole and sealed(folder):
+            self._whole.add(folder)
+        return folder in self._whole
 
     def report(self, name: str) -> dict[str, Any]:
         """A finished stage's report."""
@@ -156,7 +163,10 @@ class Workspace:
                 save(lm, folder / "model")
 
         self.folder.stages.mkdir(exist_ok=True)
-        replace_folder(self.stage_folder(name), fill, seal=True)
+        with self.pace.writing(4 * report["parameters"] if lm is not None else 0, checkpoint=False):
+            replace_folder(self.stage_folder(name), fill, seal=True)
+        self._whole.add(self.stage_folder(name))
+        self._whole.discard(self.folder.checkpoint)
         shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
         shutil.rmtree(self._answers_folder, ignore_errors=True)  # the next stage asks other questions
         self._memory = None
@@ -212,9 +222,14 @@ class Workspace:
 
     # The checkpoint
 
+    @cached_property
+    def pace(self) -> Pace:
+        """When a checkpoint is due."""
+        return Pace(self.recipe.schedule.checkpoint_minutes, lambda: self.ctx.seconds)
+
     def checkpointed(self, stage: str) -> dict[str, Any]:
         """What the checkpoint says of this stage; empty where there is none of it."""
-        about = read_about(self.folder.checkpoint) if sealed(self.folder.checkpoint) else {}
+        about = read_about(self.folder.checkpoint) if self._is_whole(self.folder.checkpoint) else {}
         return about if about.get("stage") == stage else {}
 
     def save_progress(self, stage: str, state: TrainingState | None, **about: Any) -> None:
@@ -227,8 +242,9 @@ class Workspace:
             else:
                 write_json(folder / "state.json", {"about": notes})
 
-        replace_folder(self.folder.checkpoint, fill, seal=True)
-        self._saved_at = self.ctx.seconds
+        with self.pace.writing(state.size if state is not None else 0):
+            replace_folder(self.folder.checkpoint, fill, seal=True)
+        self._whole.add(self.folder.checkpoint)
 
     def save_training(self, stage: str) -> None:
         """Replace the checkpoint by what is being trained now."""
@@ -236,8 +252,8 @@ class Workspace:
 
     def hooks(self, settings: TrainingSettings, **about: Any) -> Hooks:
         """What the training loop of a stage does besides training; `about` goes into its checkpoints."""
-        self._saved_at, self._about_training = self.ctx.seconds, about
-        interval = self.recipe.schedule.checkpoint_minutes * 60
+        self._about_training = about
+        self.pace.begin()
         stage = settings.stage
 
         def probe(step: int, lm: LanguageModel) -> list[Event]:
@@ -248,7 +264,7 @@ class Workspace:
 
         return Hooks(
             save=lambda _state: self.save_training(stage),
-            due=lambda: self.ctx.seconds - self._saved_at >= interval,
+            due=lambda: self.training is not None and self.pace.due(self.training.size),
             probe=probe,
             clock=lambda: self.ctx.seconds,
         )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,8 @@ from core import sealing
 from core.sealing import MANIFEST, replace_folder, sealed, settle, write_atomic, write_json
 
 
-class PowerCut(Exception):
-    """Stands for the moment at which nothing more happens."""
+class PowerCut(BaseException):
+    """Stands for the moment at which nothing more happens, not even tidying up."""
 
 
 def writing(text: str) -> Callable[[Path], None]:
@@ -106,6 +108,41 @@ def test_a_replaced_folder_leaves_nothing_behind(tmp_path: Path, seal: bool) -> 
         replace_folder(target, writing(text), seal=seal)
         assert (content(target), sealed(target)) == (text, seal)
     assert [entry.name for entry in tmp_path.iterdir()] == ["stage"]
+
+
+@pytest.mark.parametrize("seal", [True, False])
+def test_what_could_not_be_written_takes_no_room(tmp_path: Path, seal: bool) -> None:
+    target = tmp_path / "stage"
+    replace_folder(target, writing("one"), seal=seal)
+
+    def half(folder: Path) -> None:
+        writing("two")(folder)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        replace_folder(target, half, seal=seal)
+    assert (content(target), [entry.name for entry in tmp_path.iterdir()]) == ("one", ["stage"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file's name is looked up by its handle")
+def test_what_reads_back_differently_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "checkpoint"
+    replace_folder(target, writing("one"), seal=True)
+    dropped, advise = [], os.posix_fadvise
+
+    def bad_disk(handle: int, *about: int) -> None:
+        advise(handle, *about)
+        file = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        if file.name == "b.bin":
+            dropped.append(file)
+            file.write_bytes(b"tw0twotwo")
+
+    monkeypatch.setattr(sealing.os, "posix_fadvise", bad_disk)
+    with pytest.raises(OSError, match="reads back differently"):
+        replace_folder(target, writing("two"), seal=True)
+    assert dropped
+    assert (content(target), sealed(target)) == ("one", True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint"]
 
 
 def test_read_only_files_can_be_put_in(tmp_path: Path) -> None:

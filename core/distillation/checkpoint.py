@@ -71,6 +71,11 @@ class TrainingState:
         """All that the optimiser changes."""
         return [parameter for _, parameter in self._named()]
 
+    @property
+    def size(self) -> int:
+        """Bytes that `save` writes, about: weights, as many moments twice, the best weights."""
+        return (2 + len(_MOMENTS)) * sum(parameter.nbytes for parameter in self.learning)
+
     def begin_hidden_map(self, start: Tensor, scales: list[float]) -> None:
         """Let a map of hidden states learn from here on; `scales` as in `Counters`."""
         self.hidden_map = torch.nn.Parameter(start.to(self.lm.model.device))
