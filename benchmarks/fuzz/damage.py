@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 NASTY = (
     b"\x00", b"\xff", b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\r\n", b"\n\n", b"\t", b",", b";", b'"',
-    b'""', b"'", b"\\", b"{", b"}", b"[", b"]", b"#", b"\x1a", b"\x1b[31m", b"\xe2\x80\xa8", b"\xc2\x85", b"\xed\xa0\x80",
-    b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe2\x80\xae", b"1e400", b"NaN", b"-Infinity", b"99999999999999999999", b"-1",
-    b"null", b"true", b"../", b"/etc/passwd", b"\\ud800", b"\\u0000", b"A" * 3000, b"\n" * 300, b"[" * 3000,
-    b'{"a":' * 600,
+    b'""', b"'", b"\\", b"{", b"}", b"[", b"]", b"#", b"\x1a", b"\x1b[31m", b"\xe2\x80\xa8", b"\xc2\x85",
+    b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe2\x80\xae", b"1e400", b"NaN", b"-Infinity",
+    b"99999999999999999999", b"-1", b"null", b"true", b"../", b"/etc/passwd", b"\\ud800", b"\\u0000", b"A" * 3000,
+    b"\n" * 300, b"[" * 3000, b'{"a":' * 600,
 )  # fmt: skip
 """What trips readers up."""
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-32", "cp1250", "cp1251", "latin-1", "utf-8-sig", "cp932")

@@ -13,6 +13,7 @@ from typing import NoReturn
 from core.context import Context, Quiet
 from core.corpus.lines import LONGEST_LINE, read_lines, unreadable
 from core.errors import InputError
+from core.small_files import open_file
 
 Refuse = Callable[[Path, InputError], None]
 """What to do about a line of a file that isn't as it has to be; where this returns, the next line is read."""
@@ -177,7 +178,7 @@ def check_parquet(path: Path) -> None:
         InputError: it is not.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             magic = file.read(4)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import io
 import os
@@ -11,12 +12,13 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, BinaryIO
 
 from core.context import Context
 from core.corpus.encoding import encoding_name, encoding_of, utf16_without_mark
 from core.errors import InputError
 from core.events import Message
+from core.small_files import open_file
 
 LONGEST_LINE = 10_000_000
 """Characters that no line may have; such a one is a file without line ends, not a text."""
@@ -38,6 +40,8 @@ _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_TIMES, _SAMPLE_AROUND = 4, 200
 """How often each byte value has to be in a sample, and how many bytes around it, should it come late in a file."""
 _BLOCK = 1024 * 1024
+_MOST_TIMES, _SURELY_TEXT = 200, 50_000_000
+"""Text becomes 3 to 20 times smaller, the same line for ever a thousand times; small files may do so, too (bytes)."""
 _BEYOND_ASCII, _LINE_END = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\r\n]")
 _UTF8_SHARE = 0.02
 """Of the lines beyond ASCII: where more are sound UTF-8, the file is damaged UTF-8, not another encoding."""
@@ -93,7 +97,7 @@ def _decoded(path: Path, encoding: str, ctx: Context) -> Iterator[str]:
         UnicodeDecodeError: it is not in that encoding.
     """
     number = since_check = 0
-    with open(path, "rb") as raw, io.TextIOWrapper(_unpacked(path, raw), encoding=encoding) as stream:
+    with open_file(path) as raw, io.TextIOWrapper(_unpacked(path, raw), encoding=encoding) as stream:
         size = os.fstat(raw.fileno()).st_size
         while line := stream.readline(LONGEST_LINE):
             number += 1
@@ -110,12 +114,42 @@ def _decoded(path: Path, encoding: str, ctx: Context) -> Iterator[str]:
             yield line.removesuffix("\n")
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if _packed(path) else open(path, "rb"))
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    with open_file(path) as raw:
+        yield _unpacked(path, raw)
 
 
-def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _packed(path) else raw
+def _unpacked(path: Path, raw: BinaryIO) -> IO[bytes]:
+    return io.BufferedReader(_Unpacked(path, raw)) if _packed(path) else raw
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds, as long as that can be text: some tell a few bytes again and again, for terabytes."""
+
+    def __init__(self, path: Path, raw: BinaryIO) -> None:
+        super().__init__()
+        self._path, self._raw = path, raw
+        self._stream = gzip.GzipFile(fileobj=raw)
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer.
+
+        Raises:
+            InputError: the file holds far more than it can as text.
+        """
+        read = self._stream.readinto(buffer)
+        self._size += read
+        if self._size > _SURELY_TEXT and self._size > _MOST_TIMES * self._raw.tell():
+            raise InputError(
+                f"{self._path} unpacks to more than {_MOST_TIMES} times its size: that is no text.",
+                hint="Unpack it by hand, look at it, and give the plain file if it is what you want.",
+            )
+        return read
 
 
 def _packed(path: Path) -> bool:

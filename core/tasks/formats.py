@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.errors import InputError
+from core.small_files import read_bytes
 from core.tasks.examples import Example, Placed, TextExample, TokenExample
 
 _WORD_ID = re.compile(r"[0-9]+")
 _SKIPPED_ID = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 _CONLLU_COLUMNS = 10
+_MOST_BYTES = 2**28
+"""Of a split: a million sentences with a tag a word."""
 _DOCUMENT = "-DOCSTART-"
 """What CoNLL's files begin a document with, in the place of a token."""
 
@@ -32,11 +35,14 @@ def lines_of(path: Path) -> list[str]:
         InputError: the file can't be read, or is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, _MOST_BYTES)
     except OSError as error:
         raise InputError(
             f"{path} can't be read: {error.strerror}.", hint="Check the file and its permissions."
         ) from error
+    except ValueError as error:
+        hint = "Give labelled examples only; text without labels belongs into corpus.sources."
+        raise InputError(f"{path} is too large for labelled data: {error}.", hint=hint) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
