@@ -130,13 +130,19 @@ def _learn(work: Any, auto: dict[str, Any]) -> None:
 def _last_mark(work: Any) -> tuple[int, float]:
     """Length of the event log and seconds of work at the run's last safe point."""
     mark = {"events_length": 0, "seconds": 0.0}
-    for name in work.stages:
-        if work.finished(name):
-            mark = work.report(name)["mark"]
-        else:
-            mark = work.checkpointed(name).get("mark", mark)
-            break
-    return int(mark["events_length"]), float(mark["seconds"])
+    try:
+        for name in work.stages:
+            if work.finished(name):
+                mark = work.report(name)["mark"]
+            else:
+                mark = work.checkpointed(name).get("mark", mark)
+                break
+        return int(mark["events_length"]), float(mark["seconds"])
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"What the run in {work.folder.path} has finished can't be read.",
+            hint="It is another version's, or was changed: start the recipe anew in another folder.",
+        ) from error
 
 
 @contextlib.contextmanager
