@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from core.errors import InputError, Stopped
+from core.errors import InputError, Stopped, is_panic
 from core.fault_log import log_own_fault
 from core.machine import share_cores
 from core.terminal import forget
@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
         return STOPPED
     except BrokenPipeError:
         forget(sys.stdout)
-    except Exception:
+    except BaseException as error:
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         fault = log_own_fault(getattr(options, "out", None))
         _complain(fault.problem, fault.hint)
         return OUR_FAULT

@@ -78,3 +78,8 @@ class Stopped(Exception):
     def __init__(self, *, keep_best: bool = False) -> None:
         super().__init__("stopped by the user")
         self.keep_best = keep_best
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a library in Rust gave up, in a way that Python's `except Exception` lets through."""
+    return type(error).__name__ == "PanicException"

@@ -12,7 +12,7 @@ from core.compression.layers import cut_layers, select_layers
 from core.compression.measured_layers import measured_layers
 from core.context import Context, Portion, Share, Unmeasured
 from core.corpus.batches import MaskedBatch
-from core.distillation.checkpoint import Counters, TrainingState
+from core.distillation.checkpoint import Counters, TrainingState, taking_up
 from core.distillation.data import Steps
 from core.distillation.divergence import MOST_HALVINGS, Divergence
 from core.distillation.lesson import Lesson
@@ -241,7 +241,8 @@ def _train(
 ) -> LanguageModel:
     """Train a model, from the checkpoint if there is one of this round."""
     if resumed:
-        state.load(work.folder.checkpoint)
+        with taking_up(work.folder.checkpoint):
+            state.load(work.folder.checkpoint)
         _tell_divergences(state.counters, settings.stage, work)
     work.training = state
     settings = replace(settings, learning_rate=state.counters.rate(settings.learning_rate))

@@ -23,11 +23,11 @@ from transformers import (
 from transformers.activations import ACT2FN
 from transformers.utils import logging as transformers_logging
 
-from core.errors import InputError
+from core.errors import InputError, is_panic
 from core.families import Family, Sizes, family_of
 from core.sources import check_model_folder, tokenizer_arguments
 from core.vocabulary.rewriting import check_vocabulary, forget_loading
-from core.vocabulary.soundness import end_of_ids, is_panic, try_out
+from core.vocabulary.soundness import end_of_ids, try_out
 from core.weights import check_amount, shapes_in, weight_files
 
 # The run has a progress of its own, and `load` says itself what a model lacks.

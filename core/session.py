@@ -152,14 +152,20 @@ def _learn(work: Any, auto: dict[str, Any]) -> None:
 def _last_mark(work: Any) -> tuple[int, float, list[str]]:
     """Length of the event log, seconds of work and what was told to be doubtful at the run's last safe point."""
     mark: dict[str, Any] = {"events_length": 0, "seconds": 0.0}
-    for name in work.stages:
-        if work.finished(name):
-            mark = work.report(name)["mark"]
-        else:
-            mark = work.checkpointed(name).get("mark", mark)
-            break
-    # What an earlier version wrote keeps no account of doubts.
-    return int(mark["events_length"]), float(mark["seconds"]), list(mark.get("warnings", ()))
+    try:
+        for name in work.stages:
+            if work.finished(name):
+                mark = work.report(name)["mark"]
+            else:
+                mark = work.checkpointed(name).get("mark", mark)
+                break
+        # What an earlier version wrote keeps no account of doubts.
+        return int(mark["events_length"]), float(mark["seconds"]), list(map(str, mark.get("warnings", ())))
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"What the run in {work.folder.path} has finished can't be read.",
+            hint="It is another version's, or was changed: start the recipe anew in another folder.",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.context import Context
 from core.corpus.prepare import prepare
-from core.errors import Fault, InputError
+from core.errors import Fault, InputError, is_panic
 from core.events import Message
 from core.families import Family, Sizes, family_of
 from core.recipe import Corpus
@@ -25,7 +25,7 @@ from core.sources import check_model_folder, tokenizer_arguments
 from core.vocabulary.choosing import Wanted
 from core.vocabulary.kinds import kind_of
 from core.vocabulary.rewriting import backend_json, check_vocabulary, remap_config, trim_tokenizer
-from core.vocabulary.soundness import end_of_ids, is_panic, try_out
+from core.vocabulary.soundness import end_of_ids, try_out
 from core.vocabulary.trimming import PROVED_ON, TABLE, choose, count_corpus, examine, table, word_ids
 from core.weights import weight_files
 

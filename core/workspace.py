@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunContext, RunFolder
 from core.sealing import replace_folder, sealed, write_json
+from core.small_files import read_object
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
 from core.tasks.folds import folds_of
@@ -161,7 +161,7 @@ class Workspace:
 
     def report(self, name: str) -> dict[str, Any]:
         """A finished stage's report."""
-        return dict(json.loads((self.stage_folder(name) / "report.json").read_text(encoding="utf-8")))
+        return read_object(self.stage_folder(name) / "report.json")
 
     def finish_stage(
         self, name: str, report: Mapping[str, Any], lm: LanguageModel | None, files: Mapping[str, str] | None = None

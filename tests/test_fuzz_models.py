@@ -17,7 +17,10 @@ from benchmarks.fuzz.batch import run_batch
 from benchmarks.fuzz.models import READERS as MODELS
 from benchmarks.fuzz.models import make_model
 from benchmarks.fuzz.runs import READERS as RUNS
+from core.distillation.checkpoint import read_about, taking_up
 from core.errors import InputError
+from core.event_log import EventLog
+from core.events import Done
 from core.models import load, save
 from core.run import RunFolder
 from core.trim import tokenizer_without_torch
@@ -153,3 +156,22 @@ def test_pipes_in_a_folder_keep_nobody_waiting(folder: Path) -> None:
     done = threading.Event()
     threading.Thread(target=look, daemon=True).start()
     assert done.wait(10)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="doesn't fit this run"), taking_up(tmp_path):
+        raise KeyError("model/x")
+    (tmp_path / "state.json").write_text('{"about": 5}')
+    assert read_about(tmp_path) == {}
+
+
+def test_a_log_never_grows_when_it_is_cut(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.append(Done(state="stopped"), 1.0)
+    length = log.flush()
+    log.cut(10**15)
+    log.cut(10**15)
+    assert (tmp_path / "events.jsonl").stat().st_size == length
+    log.cut(-5)
+    log.close()
+    assert (tmp_path / "events.jsonl").stat().st_size == 0

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.corpus.batches import MaskedBatch
+from core.errors import InputError
 from core.models import LanguageModel, tensors_of
+from core.small_files import read_object
 
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -159,6 +163,22 @@ class TrainingState:
 def read_about(folder: Path) -> dict[str, Any]:
     """What the caller noted about a saved state; empty where there is none."""
     try:
-        return dict(json.loads((folder / _STATE).read_text(encoding="utf-8"))["about"])
-    except (OSError, ValueError, KeyError):
+        return dict(read_object(folder / _STATE)["about"])
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+@contextlib.contextmanager
+def taking_up(folder: Path) -> Iterator[None]:
+    """Take up what a checkpoint holds; it may be whole and yet another run's.
+
+    Raises:
+        InputError: it doesn't fit.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The checkpoint in {folder} doesn't fit this run.",
+            hint="Delete that folder and resume: the stage that it is of begins anew.",
+        ) from error

@@ -106,8 +106,3 @@ def try_out(tokenizer: Tokenizer, folder: Path) -> None:
         raise InputError(f"The tokenizer in {folder} gets lost in a short text.", hint=_ANOTHER)
     if failed:
         raise InputError(f"The tokenizer in {folder} can't cut a text: {failed[0]}.", hint=_ANOTHER) from failed[0]
-
-
-def is_panic(error: BaseException) -> bool:
-    """Whether the library gave up in a way that Python's `except Exception` lets through."""
-    return type(error).__name__ == "PanicException"
