@@ -6,16 +6,25 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from core.secrets import without_secrets
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with the user's input, and what to do about it."""
+    """One thing that is wrong with the user's input, and what to do about it; it never tells a secret.
+
+    What libraries say of a failed request may hold the hub's token: every such text comes by here.
+    """
 
     problem: str
     hint: str
     key: str = ""
     """The recipe's key that it is about, such as "targets.layers", "tasks.ner.source", or "tasks[0].kind" where the
     task's name can't be relied on; empty where it is about none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "problem", without_secrets(self.problem))
+        object.__setattr__(self, "hint", without_secrets(self.hint))
 
     def about(self, key: str) -> Fault:
         """The fault, about `key` unless it says itself what it is about."""
@@ -29,8 +38,8 @@ class InputError(Exception):
     """
 
     def __init__(self, problem: str, *, hint: str, key: str = "") -> None:
-        super().__init__(problem)
         self.faults: tuple[Fault, ...] = (Fault(problem, hint, key),)
+        super().__init__(self.faults[0].problem)
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> InputError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.events import Event, to_record
+from core.secrets import without_secrets
 
 
 class EventLog:
@@ -37,4 +38,4 @@ class EventLog:
 
 def _line(record: Mapping[str, Any]) -> bytes:
     # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
-    return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    return (without_secrets(json.dumps(record, ensure_ascii=False)) + "\n").encode(errors="backslashreplace")

@@ -15,6 +15,7 @@ from typing import Any
 import resources
 from core.errors import Fault, InputError
 from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest
+from core.secrets import holds_secret
 
 LAYER_SELECTIONS = ("auto", "last", "first", "stride", "first_last", "random", "measured")
 FEED_FORWARD_SCORES = ("auto", "first_order", "activation", "wanda")
@@ -219,7 +220,13 @@ def parse(text: str, origin: str = "the recipe") -> Recipe:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # besides its own, tomllib lets out those of huge numbers and nesting
         raise InputError(f"{origin} is not TOML: {error}.", hint="Mend the line that it names.") from None
-    return from_mapping(content)
+    recipe = from_mapping(content)
+    if holds_secret(text):  # a run keeps its recipe, and people pass recipes on
+        raise InputError(
+            f"{origin} holds an access token or a password.",
+            hint="Take it out, and make a new one on huggingface.co; sign in with: hf auth login, or set HF_TOKEN.",
+        )
+    return recipe
 
 
 def from_mapping(content: Mapping[str, Any]) -> Recipe:

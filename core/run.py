@@ -19,6 +19,7 @@ from core.events import Event, Message, Progress, State, from_record
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
+from core.secrets import without_secrets
 from core.status import Status, known_status
 
 CONTROL_WORDS = ("pause", "resume", "stop", "stop_keep_best")
@@ -363,7 +364,8 @@ class RunContext:
             taken.unlink(missing_ok=True)
 
     def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
-        """Write how the process ended."""
+        """Write how the process ended; what a library said of it may hold a secret."""
+        error = error and without_secrets(error)
         self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
         self._log.close()
 
