@@ -101,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     trim.add_argument("--frequency", choices=("document", "token"), default="document", help="what goes first")
     trim.add_argument("--words", type=Path, metavar="FILE", help="words, one a line, whose tokens are always kept")
     trim.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    convert = word("convert", _convert, "write a model's pickled weights as safetensors, tensors only")
+    convert.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
+    convert.add_argument("--from-pickle", action="store_true", help="agree to read pickled weights without being asked")
+    convert.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
     corpus = word("corpus", _corpus, "show what a run would make of files of text")
     corpus.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns or data sets on the hub")
     teachers = word("teachers", _teachers, "show how the teachers on this machine take to a text")
@@ -244,6 +248,27 @@ def _trim(options: argparse.Namespace) -> None:
     _tell(options, found, lambda: trim_text(found, options.out))
 
 
+def _convert(options: argparse.Namespace) -> None:
+    from core.command_text import conversion_text
+    from core.sources import pickled_folder
+
+    if not options.from_pickle and not _agreed(
+        f"The weights of {clean(options.model)} are in a pickle, a kind of file that can carry code. Only tensors are "
+        "taken from it, and nothing in it is run; a file with anything else than tensors is refused. Convert it?"
+    ):
+        raise InputError(
+            "Pickled weights are only read when you agree to it.",
+            hint="Add --from-pickle to agree, if you trust the model.",
+        )
+    with _following("convert") as ctx:
+        model = pickled_folder(options.model, Path.cwd())
+        from core.conversion import convert_folder  # brings torch
+
+        found = convert_folder(model, options.out, ctx)
+    found["folder"] = str(options.out.absolute())
+    _tell(options, found, lambda: conversion_text(found))
+
+
 def _corpus(options: argparse.Namespace) -> None:
     from core.command_text import corpus_text
     from core.corpus.survey import survey
@@ -321,6 +346,14 @@ def _new_folder(name: str) -> Path:
     import appdirs
 
     return Path(appdirs.user_data_dir("monoglot", False)) / "runs" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _agreed(question: str) -> bool:
+    """Whether somebody at a terminal says yes; where nobody is, nobody does."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _complain(problem: str, hint: str) -> None:

@@ -60,6 +60,15 @@ def trim_text(found: Mapping[str, Any], out: Path) -> str:
     return "\n".join([text_table(("", "before", "after"), rows), "", *lines, "", clean(out.absolute())])
 
 
+def conversion_text(found: Mapping[str, Any]) -> str:
+    """What `monoglot convert` made in a folder."""
+    head = "" if found["has_head"] else "\nThe model has no masked-language head: adapting it trains one."
+    size = megabytes(found["bytes"] / 1e6)
+    return (
+        f"{found['tensors']:,} tensors ({size}) are safetensors now; the model loads.{head}\n\n{clean(found['folder'])}"
+    )
+
+
 def _cut(pieces: list[str]) -> str:
     return clean("|".join(pieces))
 

@@ -6,13 +6,18 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from core.secrets import without_secrets
+
 _LONGEST = 2000
 """Characters of a problem or a hint: more, and nobody reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with the user's input, and what to do about it."""
+    """One thing that is wrong with the user's input, and what to do about it; it never tells a secret.
+
+    What libraries say of a failed request may hold the hub's token: every such text comes by here.
+    """
 
     problem: str
     hint: str
@@ -23,9 +28,8 @@ class Fault:
     def __post_init__(self) -> None:
         # What is quoted from a file, or from what a library says of it, can be of any length.
         for name in ("problem", "hint"):
-            text = getattr(self, name)
-            if len(text) > _LONGEST:
-                object.__setattr__(self, name, f"{text[: _LONGEST - 1]}…")
+            text = without_secrets(getattr(self, name))
+            object.__setattr__(self, name, text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
 
     def about(self, key: str) -> Fault:
         """The fault, about `key` unless it says itself what it is about."""
@@ -39,8 +43,8 @@ class InputError(Exception):
     """
 
     def __init__(self, problem: str, *, hint: str, key: str = "") -> None:
-        super().__init__(problem)
         self.faults: tuple[Fault, ...] = (Fault(problem, hint, key),)
+        super().__init__(self.faults[0].problem)
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> InputError:

@@ -13,6 +13,7 @@ from core.small_files import parse_json
 
 LONGEST_LINE = 2**20
 """Bytes; a longer one is no event of ours, and is passed over piece by piece."""
+from core.secrets import without_secrets
 
 
 class EventLog:
@@ -71,4 +72,4 @@ def from_line(line: bytes) -> tuple[float, Event] | None:
 
 def _line(record: Mapping[str, Any]) -> bytes:
     # A file's name may hold bytes that are no UTF-8; JSON can spell out what stands for them.
-    return (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    return (without_secrets(json.dumps(record, ensure_ascii=False)) + "\n").encode(errors="backslashreplace")

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from core.errors import Fault
+from core.secrets import without_secrets
 
 
 def log_own_fault(folder: Path | None = None) -> Fault:
@@ -21,6 +22,7 @@ def log_own_fault(folder: Path | None = None) -> Fault:
     import appdirs
 
     trace = f"{time.strftime('%Y-%m-%d %H:%M:%S')} monoglot {shlex.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
+    trace = without_secrets(trace)
     places = [Path(appdirs.user_log_dir("monoglot", False)) / "error.log"]
     if folder is not None and (folder / "recipe.original.toml").is_file():
         places.insert(0, folder / "error.log")

@@ -271,6 +271,17 @@ def _export(given: Arguments, ctx: Context) -> dict[str, Any]:
     return {"folder": str(out.absolute())}
 
 
+def _convert(given: Arguments, ctx: Context) -> dict[str, Any]:
+    """From model, base, out: the folder whose weights are safetensors now; asked for when the user has agreed to it."""
+    from core.sources import pickled_folder
+
+    source, out = pickled_folder(given.text("model"), given.path("base")), given.path("out")
+    from core.conversion import convert_folder  # brings torch
+
+    convert_folder(source, out, ctx)
+    return {"folder": str(out.absolute())}
+
+
 def _comparison(given: Arguments, ctx: Context) -> dict[str, Any]:
     """From runs, out: the page that now sets these runs side by side."""
     from core.analysis.compare import compare
@@ -292,8 +303,9 @@ JOBS: dict[str, Callable[[Arguments, Context], dict[str, Any]]] = {
     "check": _check,
     "export": _export,
     "comparison": _comparison,
+    "convert": _convert,
 }
-_KEYS = {"corpus": "corpus.sources", "task": "tasks", "teacher": "teacher.model"}
+_KEYS = {"corpus": "corpus.sources", "task": "tasks", "teacher": "teacher.model", "convert": "teacher.model"}
 """What a job's faults are about where they don't say it themselves."""
 
 

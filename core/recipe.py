@@ -15,6 +15,7 @@ from typing import Any
 import resources
 from core.errors import Fault, InputError
 from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest, shown
+from core.secrets import holds_secret
 from core.small_files import read_text
 from core.wording import clean, shortened
 
@@ -228,7 +229,13 @@ def parse(text: str, origin: str = "the recipe") -> Recipe:
         content = read_toml(text)
     except ValueError as error:
         raise InputError(f"{origin} is not TOML: {error}.", hint="Mend the line that it names.") from None
-    return from_mapping(content)
+    recipe = from_mapping(content)
+    if holds_secret(text):  # a run keeps its recipe, and people pass recipes on
+        raise InputError(
+            f"{origin} holds an access token or a password.",
+            hint="Take it out, and make a new one on huggingface.co; sign in with: hf auth login, or set HF_TOKEN.",
+        )
+    return recipe
 
 
 def read_toml(text: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from core.events import Event, Message, Progress, State
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
+from core.secrets import without_secrets
 from core.small_files import open_file, read_object, read_text
 from core.status import Status, known_status
 
@@ -380,7 +381,8 @@ class RunContext:
             taken.unlink(missing_ok=True)
 
     def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
-        """Write how the process ended."""
+        """Write how the process ended; what a library said of it may hold a secret."""
+        error = error and without_secrets(error)
         self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
         self._log.close()
 

@@ -11,7 +11,8 @@ from core.small_files import open_file, read_object
 from core.vocabulary.soundness import check_steps
 from resources import sample
 
-MODEL_FILES = ("config.json", "*.safetensors", "model.safetensors.index.json", "tokenizer*", "special_tokens_map.json",
+MODEL_FILES = ("config.json", "*.safetensors", "model.safetensors.index.json", "tokenizer.json",
+               "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
                "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "added_tokens.json")  # fmt: skip
 """What is taken from a hub repository: never pickled weights, never code."""
 _MOST_CONFIG = 8 * 2**20
@@ -20,6 +21,9 @@ _MOST_TOKENIZER = 256 * 2**20
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                     "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
                     "tokenizer.model", "chat_template.jinja", "chat_template.json")  # fmt: skip
+PICKLED_INDEX = "pytorch_model.bin.index.json"
+PICKLED = ("pytorch_model*.bin", PICKLED_INDEX)
+"""Pickled weights: taken and read for a conversion that the user agreed to, and for nothing else."""
 
 
 def model_folder(source: str, base: Path) -> Path:
@@ -34,6 +38,44 @@ def model_folder(source: str, base: Path) -> Path:
     """
     local = local_folder(source, base)
     return local if local is not None else download(source, list(MODEL_FILES))
+
+
+def pickled_folder(source: str, base: Path) -> Path:
+    """As `model_folder`, with a hub model's pickled weights in place of safetensors; the user has agreed to that.
+
+    Raises:
+        InputError: no such model, or the hub can't be reached.
+    """
+    local = local_folder(source, base)
+    plain = [pattern for pattern in MODEL_FILES if "safetensors" not in pattern]
+    return local if local is not None else download(source, [*plain, *PICKLED])
+
+
+def only_pickled(folder: Path) -> bool:
+    """Whether a folder's only weights are pickled."""
+    return not any(folder.glob("*.safetensors")) and any(folder.glob(PICKLED[0]))
+
+
+def pickled_here(source: str, base: Path) -> bool:
+    """Whether a teacher is a folder whose only weights are pickled; looks at names alone."""
+    try:
+        folder = local_folder(source, base)
+        return folder is not None and only_pickled(folder)
+    except (InputError, OSError):
+        return False
+
+
+def leads_outside(path: Path, folder: Path) -> bool:
+    """Whether a file of a model folder is a link to what isn't the model's: neither in it nor in the hub's cache.
+
+    Reading goes through links; what is copied into a folder that the user may pass on must not.
+    """
+    if not path.is_symlink():
+        return False
+    from huggingface_hub import constants
+
+    own = (folder.resolve(), folder.resolve().parent.parent / "blobs", Path(constants.HF_HUB_CACHE).resolve())
+    return not any(path.resolve().is_relative_to(place) for place in own)
 
 
 def local_folder(source: str, base: Path) -> Path | None:
@@ -112,10 +154,11 @@ def check_model_folder(folder: Path, *, weights: bool = True) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} can't be read: {error}", hint="Download the model again.") from error
     if weights and not any(folder.glob("*.safetensors")):
-        pickled = any(folder.glob("pytorch_model*.bin"))
         raise InputError(
-            f"{folder} holds no weights in safetensors" + (", only a pickled checkpoint." if pickled else "."),
-            hint="Choose a model with a model.safetensors; pickled weights can carry code and are not read.",
+            f"{folder} holds no weights in safetensors"
+            + (", only a pickled checkpoint." if only_pickled(folder) else "."),
+            hint="Choose a model with a model.safetensors. Pickled weights (pytorch_model.bin) can carry code and are "
+            "not read; they can be converted, tensors only: monoglot convert MODEL --out FOLDER.",
         )
     return config
 

@@ -7,9 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PySide6.QtCore import QMimeData, QObject, QProcess, Qt, QUrl
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QPushButton, QSlider
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QSlider,
+)
 from pytestqt.qtbot import QtBot
+from safetensors.torch import load_file
 
 from core.analysis.size import estimate
 from core.languages import find_languages
@@ -193,6 +204,38 @@ def test_a_language_is_found_and_told_of(page: SetupPage, qtbot: QtBot) -> None:
     assert "never saw Maltese" in page.teacher.summary
     page.corpus.button_public.menu().actions()[0].trigger()
     assert page.corpus.sources[0].startswith("hub:")
+
+
+def test_a_pickled_teacher_is_converted_once_the_user_agrees(
+    page: SetupPage, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appdirs.user_data_dir", lambda *given: str(tmp_path / "data"))
+    folder = tmp_path / "<b>old"
+    shutil.copytree(sample.teacher_folder(), folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    fill_in_the_sample(page, qtbot)
+    page.teacher.choose(str(folder))
+    qtbot.waitUntil(lambda: page.teacher.has_faults, timeout=WAIT)
+    [button] = page.teacher.problems.findChildren(QPushButton)
+    assert button.text() == "Convert…" and button.toolTip()
+    answers, asked = ["no", "yes"], list[tuple[str, str, Qt.TextFormat]]()
+
+    def answer(box: QMessageBox) -> None:
+        asked.append((box.text(), box.informativeText(), box.textFormat()))
+        box.findChild(QPushButton, f"button-convert-{answers.pop(0)}").click()
+
+    monkeypatch.setattr(QMessageBox, "exec", answer)
+    button.click()
+    assert len(asked) == 1 and "<b>old" in asked[0][0] and "can carry code" in asked[0][1]
+    assert asked[0][2] == Qt.TextFormat.PlainText
+    assert not page.teacher.conversion.making
+    button.click()
+    made = tmp_path / "data" / "models" / "<b>old"
+    qtbot.waitUntil(lambda: page.draft.value("teacher.model") == str(made), timeout=3 * WAIT)
+    checked(page, qtbot)
+    assert not page.teacher.has_faults and (made / "model.safetensors").is_file()
+    assert (folder / "pytorch_model.bin").is_file()
 
 
 def test_what_the_teacher_has_read_is_told_in_sentences(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class ExportBar(MakingBar):
             self, self.tr("Export: choose a folder; the model gets a new one of its own in it"), str(Path.home())
         )
         if folder:
-            self.export(run, _free_name(Path(folder) / run.name))
+            self.export(run, free_name(Path(folder) / run.name))
 
     def export(self, run: Path, out: Path) -> None:
         """Export a run's student to a new folder."""
@@ -177,7 +177,7 @@ class PageBar(MakingBar):
         return page, self.tr("Written: {page}").format(page=page)
 
 
-def _free_name(path: Path) -> Path:
+def free_name(path: Path) -> Path:
     """The path, numbered where it is taken."""
     numbered = (path if number == 1 else path.with_name(f"{path.name}-{number}") for number in range(1, 10_000))
     return next(candidate for candidate in numbered if not candidate.exists())

@@ -82,6 +82,12 @@ class Section(QFrame):
         rows.addWidget(self.problems)
         rows.addWidget(self.content)
 
+    def add_under_problems(self, widget: QWidget) -> None:
+        """Add what helps with its problems: shown with them, also where it is closed."""
+        rows = self.layout()
+        assert isinstance(rows, QVBoxLayout)
+        rows.insertWidget(rows.indexOf(self.content), widget)
+
     def set_title(self, title: str) -> None:
         """Its name, in the user's language."""
         self.title = title
@@ -143,6 +149,11 @@ class Section(QFrame):
             self._faults = tuple(faults)
             self.problems.show_faults(merged(faults))
             self._show_mark()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What it tells of."""
+        return self._faults
 
     @property
     def has_faults(self) -> bool:

@@ -22,18 +22,21 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import Fault
+from core.sources import pickled_here
 from core.teachers import known_teacher
 from gui.draft import Draft
 from gui.icons import icon
 from gui.lookup import Lookup
+from gui.pages.setup.conversion import ConversionBar
 from gui.pages.setup.latest_job import LatestJob
-from gui.pages.setup.section import Section, plain_label
+from gui.pages.setup.section import Section, merged, plain_label
 from gui.pages.setup.teacher_finder import TeacherFinder
 from gui.pages.setup.teacher_rows import Row, rows, short_name
 from gui.settings import SettingsFile
 from gui.text import count, megabytes, parameters
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
+from gui.widgets.problem import Action
 
 _SOURCE = Qt.ItemDataRole.UserRole
 _ADAPT_STEPS = 500
@@ -67,6 +70,9 @@ class TeacherSection(Section):
         return bool(self.draft.value("teacher.model")) and not self.draft.teacher_faults
 
     def _build(self) -> None:
+        self.conversion = ConversionBar(self)
+        self.conversion.converted.connect(self._on_converted)
+        self.add_under_problems(self.conversion)
         self.list = QTreeWidget(self)
         self.list.setObjectName("list-teachers")
         self.list.setAccessibleName(self.tr("Teachers"))
@@ -153,6 +159,18 @@ class TeacherSection(Section):
         self._look.forget()
         self._listing.forget()
         self.finder.end()
+        self.conversion.end()
+
+    def show_faults(self, faults: Sequence[Fault]) -> None:
+        """Tell of what is wrong with it; where that is only that its weights are pickled, with the way on."""
+        told = tuple(faults) != self.faults
+        super().show_faults(faults)
+        model, one = self.draft.value("teacher.model"), merged(faults)
+        if told and len(one) == 1 and isinstance(model, str) and pickled_here(model, self.draft.base):
+            tip = self.tr("Writes its weights anew as safetensors, once you have agreed.")
+            convert = Action(self.tr("Convert…"), self._convert, tip)
+            hint = self.tr("They can be converted into safetensors, or choose another teacher.")
+            self.problems.show_trouble(one[0].problem, hint, convert)
 
     def show_volume(self, words: str, note: str) -> None:
         """How much of the language it read, as a part of a line and in sentences."""
@@ -299,6 +317,7 @@ class TeacherSection(Section):
         if known is None and source != "sample" and Path(source).is_absolute():
             self._settings.remember_teacher(Path(source))
         self._found = {}
+        self.conversion.clear()
         self.draft.choose_teacher(source)
 
     def _on_item(self, item: QTreeWidgetItem) -> None:
@@ -319,6 +338,15 @@ class TeacherSection(Section):
     def _browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, self.tr("Choose the folder that the model was saved in"))
         if folder:
+            self.choose(folder)
+
+    def _convert(self) -> None:
+        model = self.draft.value("teacher.model")
+        if model is not None:
+            self.conversion.ask(model, self.draft.base)
+
+    def _on_converted(self, model: str, folder: str) -> None:
+        if self.draft.value("teacher.model") == model:  # else another was chosen meanwhile
             self.choose(folder)
 
     def _on_adapt(self, wanted: bool) -> None:
