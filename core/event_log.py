@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.events import Event, from_record, to_record
+from core.secrets import without_secrets
 from core.small_files import parse_json
 
 LONGEST_LINE = 2**20
 """Bytes; a longer one is no event of ours, and is passed over piece by piece."""
-from core.secrets import without_secrets
 
 
 class EventLog:
