@@ -37,6 +37,7 @@ from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunContext, RunFolder
 from core.sealing import replace_folder, sealed, write_json
+from core.sources import MODEL_FILES
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
 from core.tasks.folds import folds_of
@@ -136,8 +137,19 @@ class Workspace:
         return self.folder.stages / f"{self.stages.index(name) + 1:02d}-{name}"
 
     def finished(self, name: str) -> bool:
-        """Whether a stage is done, its files whole."""
-        return sealed(self.stage_folder(name))
+        """Whether a stage is done: its files are whole, and those of the stages that it was built on."""
+        return name in self._whole
+
+    @cached_property
+    def _whole(self) -> set[str]:
+        return set(itertools.takewhile(lambda name: sealed(self.stage_folder(name)), self.stages))
+
+    def drop_unfounded(self) -> list[str]:
+        """Remove stages that are not whole any more, with those that were built on them; returns their names."""
+        dropped = [name for name in self.stages if name not in self._whole and self.stage_folder(name).exists()]
+        for name in dropped:
+            shutil.rmtree(self.stage_folder(name))
+        return dropped
 
     def report(self, name: str) -> dict[str, Any]:
         """A finished stage's report."""
@@ -157,6 +169,7 @@ class Workspace:
 
         self.folder.stages.mkdir(exist_ok=True)
         replace_folder(self.stage_folder(name), fill, seal=True)
+        self._whole.add(name)
         shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
         shutil.rmtree(self._answers_folder, ignore_errors=True)  # the next stage asks other questions
         self._memory = None
@@ -172,8 +185,9 @@ class Workspace:
         return made[-1] if made else self.teacher.folder
 
     def model_after(self, names: Sequence[str]) -> LanguageModel:
-        """The model in `folder_after`."""
+        """The model in `folder_after`, whose files are as they were when the stage ended, or the run began."""
         folder = self.folder_after(names)
+        self._check_files(folder)
         lm, has_head = load(folder)
         if not has_head and folder == self.teacher.folder and self.recipe.teacher.adapt_steps == 0:
             raise InputError(
@@ -181,6 +195,20 @@ class Workspace:
                 hint="Set teacher.adapt_steps above 0 (a few hundred or more): it trains one on the corpus.",
             )
         return lm
+
+    def _check_files(self, folder: Path) -> None:
+        """Refuse a model that was changed meanwhile: what was built on the one before would be mixed with it."""
+        if folder != self.teacher.folder:
+            if not sealed(folder.parent):
+                hint = "Resume the run: the stage is made anew, and what was built on it."
+                raise InputError(f"The files in {folder.parent} have changed since they were written.", hint=hint)
+            return
+        files = sorted({path for pattern in MODEL_FILES for path in folder.glob(pattern)})
+        if self.folder.manifest.teacher_found(files, self.ctx.check) == "changed":
+            raise InputError(
+                f"The teacher in {folder} is not the one that the run began with.",
+                hint="Put its files back, or start a new run in another folder.",
+            )
 
     def first_teacher(self) -> LanguageModel:
         """The model that everything is held against: adapted, and trimmed where the vocabulary goes first."""

@@ -44,7 +44,7 @@ class LogReader:
                 break
             self._offset += len(line)
             self._tail = line
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 record = json.loads(line)
                 event = from_record(record)
                 if event is not None:
