@@ -32,19 +32,24 @@ class EventLog:
         return self._file.seek(0, os.SEEK_END)
 
     def cut(self, length: int) -> bool:
-        """Forget every event after the first `length` bytes; whether there were so many, in whole lines."""
-        end = min(length, self._file.seek(0, os.SEEK_END))
-        self._file.truncate(end)
-        self._file.seek(max(0, end - LONGEST_LINE))
-        tail = self._file.read(LONGEST_LINE)
-        if tail and not tail.endswith(b"\n"):
-            self._file.truncate(end - len(tail) + tail.rfind(b"\n") + 1)
-            return False
-        return end == length
+        """Forget every event after the first `length` bytes; whether so many were there.
+
+        A log that lost its end goes on behind what is left of it, in a line of its own.
+        """
+        there = self._file.seek(0, os.SEEK_END)
+        left = min(length, there)  # a longer one would be filled up with zeros
+        self._file.truncate(left)
+        if left and self._last_byte(left) != b"\n":
+            self._file.write(b"\n")
+        return there >= length
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _last_byte(self, length: int) -> bytes:
+        self._file.seek(length - 1)
+        return self._file.read(1)
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:

@@ -54,6 +54,7 @@ def measure_inference(
     for name, folder in folders.items():
         told = _ask({"model": str(folder.absolute()), **request}, ctx)
         if told is None:
+            ctx.check()  # a Ctrl-C at a terminal ends the child too
             text = f"Speed and memory of the {name} couldn't be measured: its process ended without an answer."
             ctx.emit(Message(level="warning", text=text, doubt=True))
             continue

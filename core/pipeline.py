@@ -37,6 +37,7 @@ def run(work: Workspace) -> dict[str, Any]:
     Raises:
         Stopped: the user wants the run to end; it can be resumed.
     """
+    _tell_dropped(work)
     lm = work.model_after([])
     try:
         if not (work.finished(work.stages[0]) or work.checkpointed(work.stages[0])):
@@ -61,14 +62,24 @@ def run(work: Workspace) -> dict[str, Any]:
     results = _results(work)
     write_json(work.folder.results, results)
     _write_student(work, lm, results)
+    work.folder.manifest.note(work.folder.results, work.folder.student)
     write_report(work.folder)
     shutil.rmtree(work.folder.cache, ignore_errors=True)
     return results
 
 
+def _tell_dropped(work: Workspace) -> None:
+    """What an earlier process left is taken for done as far as it is whole."""
+    dropped = work.drop_unfounded()
+    if dropped:
+        text = f"Files of {dropped[0]} were damaged; made anew, with what was built on them: {', '.join(dropped)}."
+        work.ctx.emit(Message(level="warning", text=text))
+
+
 def _take_in(work: Workspace) -> None:
     """Read tasks and corpus, keep what they hold in numbers, and say what is odd about them."""
-    write_json(work.folder.origin, origin(work.tasks, work.corpus, work.teacher.folder, work.ctx))
+    read = json_text(origin(work.tasks, work.corpus, work.teacher.folder, work.ctx))
+    work.folder.manifest.write(work.folder.origin, read.encode(errors="backslashreplace"))
     for name, data in work.tasks.items():
         for note in data.notes:
             work.ctx.emit(Message(level="info", text=f"Task {name}: {note}"))

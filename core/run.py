@@ -18,6 +18,7 @@ from core.event_log import EventLog, from_line, lines_of
 from core.events import Event, Message, Progress, State
 from core.locking import try_lock
 from core.recipe import Recipe
+from core.run_manifest import RunManifest
 from core.sealing import settle, write_atomic, write_json
 from core.secrets import without_secrets
 from core.small_files import open_file, read_object, read_text
@@ -29,6 +30,9 @@ _STATUS_SECONDS = 0.5
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
 _MEGABYTE = 1_000_000
+_LONGEST_WISH = 100
+"""What reading a JSON file may run into that a full disk, a dying one or somebody's editor left broken."""
+_NOT_EMPTY = "Add --resume to go on with the run in it, or choose another folder with --out."
 DETAILS = "tasks.json"
 """Beside the report of the stage that scores: where the scores come from, see `core.tasks.details`."""
 
@@ -109,16 +113,21 @@ class RunFolder:
         """The finished model."""
         return self.path / "student"
 
+    @property
+    def manifest(self) -> RunManifest:
+        """What the run's own files were when they were written."""
+        return RunManifest(self.path)
+
     def create(self, original: str, needed_bytes: int = 100 * _MEGABYTE) -> None:
         """Make the folder and keep the recipe as given.
 
         Raises:
             InputError: it exists and isn't empty, can't be written, or the disk is too full.
         """
+        began = False
         try:
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                hint = "Add --resume to go on with the run in it, or choose another folder with --out."
-                raise InputError(f"{self.path} is not empty.", hint=hint)
+                raise InputError(f"{self.path} is not empty.", hint=_NOT_EMPTY)
             self.path.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.path).free
             if free < needed_bytes:
@@ -127,8 +136,15 @@ class RunFolder:
                     f"The run needs about {needed} on disk, {self.path} has {there}.",
                     hint="Free some space, or choose a folder on another disk with --out.",
                 )
-            write_atomic(self.original_recipe, original.encode())
+            self.original_recipe.open("xb").close()  # of two who begin at once, one finds it there
+            began = True
+            self.manifest.write(self.original_recipe, original.encode())
+        except FileExistsError:
+            raise InputError(f"{self.path} is not empty.", hint=_NOT_EMPTY) from None
         except OSError as error:
+            for leftover in self.path.iterdir() if began else ():  # so that another attempt finds it empty
+                with contextlib.suppress(OSError):
+                    leftover.unlink()
             raise InputError(
                 f"The run folder {self.path} can't be written: {error.strerror}.", hint="Choose another with --out."
             ) from error
@@ -142,6 +158,9 @@ class RunFolder:
         try:
             return read_text(self.original_recipe, recipes.MOST_BYTES)
         except (OSError, ValueError):
+            if self.recipe.exists():
+                hint = "Give the recipe that the run was started with: monoglot run RECIPE --resume --out FOLDER."
+                raise InputError(f"{self.original_recipe} can't be read.", hint=hint) from None
             raise InputError(f"There is no run in {self.path}.", hint="Check the folder given with --out.") from None
 
     def read_recipe(self) -> Recipe:
@@ -156,12 +175,16 @@ class RunFolder:
         """results.json of a run that has one.
 
         Raises:
-            InputError: there is none yet.
+            InputError: there is none yet, or it isn't as the run wrote it.
         """
         try:
-            return read_object(self.results)
+            results = read_object(self.results)
         except (OSError, ValueError):
             raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.") from None
+        if self.manifest.found(self.results) == "changed":
+            hint = "Resume the run: what it found is still there and is written again."
+            raise InputError(f"{self.results} is not as the run wrote it.", hint=hint)
+        return results
 
     def read_estimate(self) -> dict[str, Any]:
         """estimate.json; empty where there is none."""
@@ -206,11 +229,12 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the run's lock; the system frees it however the process ends.
 
-        What an earlier process was asked is forgotten, a wish that is younger than the lock is kept.
+        What an earlier process was asked is forgotten, a wish that comes after that is kept.
 
         Raises:
             InputError: another process holds it.
         """
+        before = _identity(self.control)  # no times are compared: clocks jump
         try:
             file = open(self.lock, "a+b")  # noqa: SIM115 (closed below, also on Windows before the folder can be moved)
         except OSError as error:
@@ -223,8 +247,8 @@ class RunFolder:
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
             file.flush()
-            with contextlib.suppress(FileNotFoundError):
-                if self.control.stat().st_mtime_ns < os.fstat(file.fileno()).st_mtime_ns:
+            if before is not None and _identity(self.control) == before:
+                with contextlib.suppress(FileNotFoundError):
                     self.control.unlink()
             yield
         finally:
@@ -236,6 +260,15 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
         return read_object(path)
     return {}
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from another one in its place; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_mtime_ns, about.st_size
 
 
 def _lock_soon(file: IO[bytes]) -> bool:
@@ -374,11 +407,13 @@ class RunContext:
         taken = self.folder.path / ".control.taken"
         try:
             os.replace(self.folder.control, taken)
-            return taken.read_text(encoding="utf-8").strip()
+            with open(taken, "rb") as file:
+                return file.read(_LONGEST_WISH).decode().strip()
         except (OSError, UnicodeDecodeError):
             return ""
         finally:
-            taken.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what isn't a file stays, and is no wish
+                taken.unlink()
 
     def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
         """Write how the process ended; what a library said of it may hold a secret."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import filecmp
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from core.analysis.preview import recipe_sizes
+from core.disk_faults import disk_fault, in_words
 from core.errors import InputError, Stopped
 from core.events import Done, Event, State
 from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
-from core.recipe import Recipe, absolute, parse, read_toml, to_toml
+from core.recipe import Recipe, absolute, parse, to_toml
 from core.run import RunContext, RunFolder, settle_folder
-from core.sealing import write_atomic
 from core.status import Status
 
 _NO_REASON_TO_FAIL = (OSError, LookupError, TypeError, ValueError, ArithmeticError)
@@ -48,16 +46,23 @@ def execute(
         The content of results.json.
 
     Raises:
-        InputError: the recipe, or something that it names, can't be used; nothing was overwritten.
+        InputError: the recipe, or something that it names, can't be used, or the disk can't; nothing finished is lost.
         Stopped: the user stopped the run; it can be resumed.
     """
-    given = absolute(parse(original), base)
+    with in_words(folder.path):
+        return _execute(folder, original, base, resume, listen)
+
+
+def _execute(
+    folder: RunFolder, original: str, base: Path, resume: bool, listen: Callable[[Event], None] | None
+) -> dict[str, Any]:
     if resume:
         _same_recipe(folder, original)
-        results = _whole_results(folder)
-        if results is not None:
-            return results
-        recipe = folder.read_recipe() if folder.recipe.exists() else given
+    given = absolute(parse(original), base)
+    if resume:
+        if _is_finished(folder):
+            return folder.read_results()
+        recipe = _recipe_as_run(folder, given)
         # The texts that it has taken in already may be gone by now.
         checked = check_teacher(recipe, base)
     else:
@@ -67,7 +72,7 @@ def execute(
 
             resolve(recipe, checked.family, checked.sizes)  # refuses a device that isn't here; brings torch
         folder.create(original, checked.needed_bytes)
-        write_atomic(folder.recipe, to_toml(given).encode())
+        folder.manifest.write(folder.recipe, to_toml(given).encode())
         sizes = recipe_sizes(checked.config, given, given.targets.vocabulary_size)
         with contextlib.suppress(*_NO_REASON_TO_FAIL):
             write_estimate(folder.estimate, given, base, checked.config, sizes)
@@ -75,32 +80,42 @@ def execute(
         return _run(folder, recipe, checked, listen)
 
 
-def _whole_results(folder: RunFolder) -> dict[str, Any] | None:
-    """The results of a run that is finished, and still has all it made; None where something is to be done."""
-    if folder.read_status().get("state") != "finished" or not folder.report.is_file():
-        return None
-    with contextlib.suppress(InputError, OSError):
-        results = folder.read_results()
-        return results if _student_is_whole(folder) else None
-    return None
+def _is_finished(folder: RunFolder) -> bool:
+    """Whether a run is done and its results and student are as it wrote them, whatever its status says."""
+    state = folder.read_status().get("state")
+    return state == "finished" and folder.manifest.found(folder.results, folder.student) == "whole"
 
 
-def _student_is_whole(folder: RunFolder) -> bool:
-    """Whether the student is what the last stage made; where the stages were removed, whether it is there."""
-    made = sorted(folder.stages.glob("[0-9][0-9]-*/model"))
-    if not made:
-        return any(folder.student.glob("*.safetensors"))
-    names = [path.name for path in made[-1].iterdir()]
-    _, differing, missing = filecmp.cmpfiles(made[-1], folder.student, names, shallow=False)
-    return not differing and not missing
+def _recipe_as_run(folder: RunFolder, given: Recipe) -> Recipe:
+    """The recipe with the choices that the run began with; where it is broken, as given, to choose again."""
+    if not folder.recipe.exists() or folder.manifest.found(folder.recipe) == "changed":
+        return given
+    return folder.read_recipe()
+
+
+def _keep_choices(folder: RunFolder, recipe: Recipe, reasons: Mapping[str, str]) -> None:
+    """Write the recipe with every choice made, and why: resuming must find the very same, whatever the machine is."""
+    text = to_toml(recipe, reasons).encode()
+    broken = folder.manifest.found(folder.recipe) == "changed" and folder.stages.exists()
+    if broken and not folder.manifest.is_noted_as(folder.recipe, text):
+        raise InputError(
+            f"{folder.recipe} isn't as the run wrote it, and can't be made again: something chooses otherwise now.",
+            hint="Restore it from a backup, or start a new run in another folder.",
+        )
+    folder.manifest.write(folder.recipe, text)
 
 
 def _same_recipe(folder: RunFolder, original: str) -> None:
-    try:
-        same = read_toml(folder.given_recipe()) == read_toml(original)
-    except ValueError:  # what was written down there is no recipe any more
-        same = False
-    if not same:
+    if folder.manifest.is_noted_as(folder.original_recipe, original.encode()):
+        if folder.manifest.found(folder.original_recipe) == "changed":
+            folder.manifest.write(folder.original_recipe, original.encode())
+        return
+    if folder.manifest.found(folder.original_recipe) == "changed":
+        raise InputError(
+            f"{folder.original_recipe} isn't as the run wrote it.",
+            hint="Resume with the recipe that the run was started with: monoglot run RECIPE --resume --out FOLDER.",
+        )
+    if parse(folder.given_recipe()) != parse(original):
         raise InputError(
             f"The run in {folder.path} was started with another recipe.",
             hint=f"Resume it with {folder.original_recipe}, or start a new run in another folder.",
@@ -123,9 +138,8 @@ def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) 
 
         auto = on_this_machine(recipe.schedule)  # before the recipe's own number of threads is set
         resolved, reasons = explained(recipe, checked.family, checked.sizes)
-    # Resuming must find the very same choices, whatever the machine would choose by then, and their reasons with them.
-    if resolved != recipe:
-        write_atomic(folder.recipe, to_toml(resolved, reasons).encode())
+    if resolved != recipe or folder.manifest.found(folder.recipe) == "changed":
+        _keep_choices(folder, resolved, reasons)
     recipe = resolved
     settle_folder(folder)
     sizes = recipe_sizes(checked.config, recipe, recipe.targets.vocabulary_size)
@@ -184,10 +198,10 @@ def _ending(ctx: RunContext) -> Iterator[None]:
         error = fault
         raise
     except Exception as fault:
-        if not _disk_is_full(fault):
+        error = disk_fault(fault, ctx.folder.path)
+        if error is None:
             text = f"{type(fault).__name__}: {fault}"
             raise
-        error = InputError("The disk is full.", hint="Free some space and resume: nothing finished is lost.")
         raise error from fault
     except BaseException as fault:
         text = f"{type(fault).__name__}: {fault}"
@@ -200,24 +214,14 @@ def _ending(ctx: RunContext) -> Iterator[None]:
             ctx.finish(state, error=fault_text, hint=error.faults[0].hint if error else None)
 
 
-def _disk_is_full(fault: Exception) -> bool:
-    """Also where safetensors say so: theirs is no OSError, but spells out the system's number (112: Windows)."""
-    if isinstance(fault, OSError):
-        return fault.errno == errno.ENOSPC
-    return type(fault).__name__ == "SafetensorError" and str(fault).endswith(("(os error 28)", "(os error 112)"))
-
-
 @contextlib.contextmanager
 def _signals(ctx: RunContext) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM stops the run in order, the second one at once; while it loads, the first does.
-
-    So does a terminal that closes, unless the run was started so as to outlive it (nohup).
-    """
+    """The first Ctrl-C, SIGTERM or hang-up stops the run in order, the second at once, as the first while it loads."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     names = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # unless by nohup
         names.append(signal.SIGHUP)
     before = {name: signal.getsignal(name) for name in names}
 

@@ -90,8 +90,8 @@ class Workspace:
     times_models: bool = True
     """Whether speed and memory are measured at the end: not where runs go on side by side."""
     _memory: Remembered | None = None
-    _whole: set[Path] = field(default_factory=set)
-    """Folders whose files this process has hashed, or written and read back: hashing large ones takes long."""
+    _checked: bool = False
+    """Whether this process has hashed the checkpoint, or written and read it back: hashing a large one takes long."""
     _about_training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -151,13 +151,19 @@ class Workspace:
         return self.folder.stages / f"{self.stages.index(name) + 1:02d}-{name}"
 
     def finished(self, name: str) -> bool:
-        """Whether a stage is done, its files whole."""
-        return self._is_whole(self.stage_folder(name))
+        """Whether a stage is done: its files are whole, and those of the stages that it was built on."""
+        return name in self._whole
 
-    def _is_whole(self, folder: Path) -> bool:
-        if folder not in self._whole and sealed(folder):
-            self._whole.add(folder)
-        return folder in self._whole
+    @cached_property
+    def _whole(self) -> set[str]:
+        return set(itertools.takewhile(lambda name: sealed(self.stage_folder(name)), self.stages))
+
+    def drop_unfounded(self) -> list[str]:
+        """Remove stages that are not whole any more, with those that were built on them; returns their names."""
+        dropped = [name for name in self.stages if name not in self._whole and self.stage_folder(name).exists()]
+        for name in dropped:
+            shutil.rmtree(self.stage_folder(name))
+        return dropped
 
     def report(self, name: str) -> dict[str, Any]:
         """A finished stage's report."""
@@ -182,8 +188,8 @@ class Workspace:
         self.folder.stages.mkdir(exist_ok=True)
         with self.pace.writing(4 * report["parameters"] if lm is not None else 0, checkpoint=False):
             replace_folder(self.stage_folder(name), fill, seal=True)
-        self._whole.add(self.stage_folder(name))
-        self._whole.discard(self.folder.checkpoint)
+        self._whole.add(name)
+        self._checked = False
         shutil.rmtree(self.folder.checkpoint, ignore_errors=True)
         shutil.rmtree(self._answers_folder, ignore_errors=True)  # the next stage asks other questions
         self._memory = None
@@ -214,8 +220,9 @@ class Workspace:
         return made[-1] if made else self.teacher.folder
 
     def model_after(self, names: Sequence[str]) -> LanguageModel:
-        """The model in `folder_after`."""
+        """The model in `folder_after`, whose files are as they were when the stage ended, or the run began."""
         folder = self.folder_after(names)
+        self._check_files(folder)
         lm, has_head = load(folder)
         if not has_head and folder == self.teacher.folder and self.recipe.teacher.adapt_steps == 0:
             raise InputError(
@@ -223,6 +230,12 @@ class Workspace:
                 hint="Set teacher.adapt_steps above 0 (a few hundred or more): it trains one on the corpus.",
             )
         return lm
+
+    def _check_files(self, folder: Path) -> None:
+        """Refuse a stage's model that was changed meanwhile: what was built on it would be mixed with another."""
+        if folder != self.teacher.folder and not sealed(folder.parent):
+            hint = "Resume the run: the stage is made anew, and what was built on it."
+            raise InputError(f"The files in {folder.parent} have changed since they were written.", hint=hint)
 
     def first_teacher(self) -> LanguageModel:
         """The model that everything is held against: adapted, and trimmed where the vocabulary goes first."""
@@ -261,7 +274,8 @@ class Workspace:
 
     def checkpointed(self, stage: str) -> dict[str, Any]:
         """What the checkpoint says of this stage; empty where there is none of it."""
-        about = read_about(self.folder.checkpoint) if self._is_whole(self.folder.checkpoint) else {}
+        self._checked = self._checked or sealed(self.folder.checkpoint)
+        about = read_about(self.folder.checkpoint) if self._checked else {}
         return about if about.get("stage") == stage else {}
 
     def save_progress(self, stage: str, state: Saveable | None, *, log_length: int | None = None, **about: Any) -> None:
@@ -280,7 +294,7 @@ class Workspace:
 
         with self.pace.writing(state.size if state is not None else 0):
             replace_folder(self.folder.checkpoint, fill, seal=True)
-        self._whole.add(self.folder.checkpoint)
+        self._checked = True
 
     def save_training(self, stage: str) -> None:
         """Replace the checkpoint by what is being trained now."""

@@ -63,6 +63,9 @@ def _promised(run: RunFolder) -> int | None:
     lacking = [name for name in _NEEDED if not (run.student / name).is_file()]
     if lacking:
         raise InputError(f"{run.student} lacks {', '.join(lacking)}.", hint="Restore it, or run the recipe again.")
+    if not kept and run.manifest.found(run.student) == "changed":
+        hint = "Resume the run: the student is written again."
+        raise InputError(f"{run.student} is not as the run wrote it.", hint=hint)
     return None if kept else int(run.read_results()["student"]["parameters"])
 
 
