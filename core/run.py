@@ -31,7 +31,6 @@ _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
 _MEGABYTE = 1_000_000
 _LONGEST_WISH = 100
-"""What reading a JSON file may run into that a full disk, a dying one or somebody's editor left broken."""
 _NOT_EMPTY = "Add --resume to go on with the run in it, or choose another folder with --out."
 DETAILS = "tasks.json"
 """Beside the report of the stage that scores: where the scores come from, see `core.tasks.details`."""
