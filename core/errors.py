@@ -16,6 +16,8 @@ class Fault:
     key: str = ""
     """The recipe's key that it is about, such as "targets.layers", "tasks.ner.source", or "tasks[0].kind" where the
     task's name can't be relied on; empty where it is about none."""
+    kind: str = ""
+    """Of failure, as `core.failures.KINDS` names it; empty where what raised it can't tell."""
 
     def about(self, key: str) -> Fault:
         """The fault, about `key` unless it says itself what it is about."""
@@ -28,9 +30,9 @@ class InputError(Exception):
     Holds one fault or several: all that were found, so that they can be mended at once.
     """
 
-    def __init__(self, problem: str, *, hint: str, key: str = "") -> None:
+    def __init__(self, problem: str, *, hint: str, key: str = "", kind: str = "") -> None:
         super().__init__(problem)
-        self.faults: tuple[Fault, ...] = (Fault(problem, hint, key),)
+        self.faults: tuple[Fault, ...] = (Fault(problem, hint, key, kind),)
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> InputError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +15,8 @@ from core import recipe as recipes
 from core.errors import InputError, Stopped
 from core.event_log import EventLog
 from core.events import Event, Message, Progress, State, from_record
+from core.failures import Failure
+from core.free_space import MEGABYTE, SpaceWatch, require_space
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
@@ -26,7 +27,6 @@ _CONTROL_SECONDS = 0.2
 _STATUS_SECONDS = 0.5
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
-_MEGABYTE = 1_000_000
 DETAILS = "tasks.json"
 """Beside the report of the stage that scores: where the scores come from, see `core.tasks.details`."""
 
@@ -107,7 +107,7 @@ class RunFolder:
         """The finished model."""
         return self.path / "student"
 
-    def create(self, original: str, needed_bytes: int = 100 * _MEGABYTE) -> None:
+    def create(self, original: str, needed_bytes: int = 100 * MEGABYTE) -> None:
         """Make the folder and keep the recipe as given.
 
         Raises:
@@ -118,13 +118,7 @@ class RunFolder:
                 hint = "Add --resume to go on with the run in it, or choose another folder with --out."
                 raise InputError(f"{self.path} is not empty.", hint=hint)
             self.path.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.path).free
-            if free < needed_bytes:
-                needed, there = (f"{size / _MEGABYTE:,.0f} MB" for size in (needed_bytes, free))
-                raise InputError(
-                    f"The run needs about {needed} on disk, {self.path} has {there}.",
-                    hint="Free some space, or choose a folder on another disk with --out.",
-                )
+            require_space(self.path, needed_bytes, "The run")
             write_atomic(self.original_recipe, original.encode())
         except OSError as error:
             raise InputError(
@@ -222,7 +216,9 @@ class RunFolder:
             ) from error
         try:
             if not _lock_soon(file):
-                raise InputError(f"Another process runs {self.path}.", hint="Wait for it, or stop it first.")
+                raise InputError(
+                    f"Another process runs {self.path}.", hint="Wait for it, or stop it first.", kind="busy"
+                )
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
             file.flush()
@@ -275,6 +271,9 @@ class RunContext:
         self._asked = 0.0
         self._reported = 0.0
         self._stage_start: tuple[float, int] | None = None
+        self._stopped: Stopped | None = None
+        self.space = SpaceWatch(folder.path)
+        """Whether the disk has room for what is written next."""
         self.status = Status(state="running", pid=os.getpid())
         """As it was last written."""
 
@@ -319,37 +318,79 @@ class RunContext:
         self.emit(Progress(stage=self.status.stage, done=done, total=total, eta_seconds=eta))
 
     def check(self) -> None:
-        """Honour the user's wish, if there is one.
+        """Honour the user's wish, if there is one; wait where the disk is nearly full.
 
         Raises:
             Stopped: the wish is to stop.
         """
         now = time.monotonic()
         if self.stop_signal:
-            raise Stopped
+            self._obey("stop")
         if now - self._asked < _CONTROL_SECONDS:
             return
         self._asked = now
         word = self.take_wish()
         if word == "pause":
             word = self.wait()
-        if word in ("stop", "stop_keep_best"):
-            raise Stopped(keep_best=word == "stop_keep_best")
+        self._obey(word)
+        self._obey(self._wait_for_space(self.space.lack(self.status.stage)))
 
-    def wait(self) -> str:
-        """Stay paused until another wish; returns it."""
+    def make_room(self) -> None:
+        """Before something large is written: wait where the disk lacks room for it.
+
+        Raises:
+            Stopped: the user wants the run to stop, and there is no room to write before that.
+        """
+        lack = self.space.lack(self.status.stage, now=True)
+        if lack is not None and self._stopped is not None:
+            text = "There is no room to keep the last steps: they are done again when the run goes on."
+            self.emit(Message(level="info", text=text))
+            raise Stopped(keep_best=self._stopped.keep_best)
+        self._obey(self._wait_for_space(lack))
+
+    def _obey(self, word: str) -> None:
+        if word in ("stop", "stop_keep_best"):
+            self._stopped = Stopped(keep_best=word == "stop_keep_best")
+            raise self._stopped
+
+    def _wait_for_space(self, lack: Failure | None) -> str:
+        """Stay paused until there is room, or the user wants something else; returns that wish."""
+        if lack is None:
+            return ""
+        word = self.wait(lack, lambda: self.space.lack(self.status.stage, now=True) is None)
+        if word == "resume":
+            self.space.insist()
+        return word
+
+    def wait(self, reason: Failure | None = None, over: Callable[[], bool] = lambda: False) -> str:
+        """Stay paused until another wish; returns it.
+
+        Args:
+            reason: why the run waits by itself; None: the user wants it to.
+            over: whether it may go on by itself; asked until the user wants it to be paused.
+        """
         start = time.monotonic()
-        self.emit(Message(level="info", text="Paused."))
-        self.set_status(replace(self.status, state="paused"))
+        text = f"{reason.what_happened} {reason.next_step}" if reason is not None else "Paused."
+        self.emit(Message(level="info", text=text))
+        self._pause(reason)
         word = ""
         while word not in ("resume", "stop", "stop_keep_best"):
             time.sleep(_CONTROL_SECONDS / 2)
             word = "stop" if self.stop_signal else self.take_wish()
+            if word == "pause" and reason is not None:
+                reason = None
+                self._pause(None)
+            if not word and reason is not None and over():
+                break
         self._paused += time.monotonic() - start
-        if word == "resume":
-            self.set_status(replace(self.status, state="running"))
+        if word in ("", "resume"):
+            self.set_status(replace(self.status, state="running", error=None, hint=None, kind=None))
             self.emit(Message(level="info", text="Going on."))
         return word
+
+    def _pause(self, reason: Failure | None) -> None:
+        kind, error, hint = (reason.kind, reason.what_happened, reason.next_step) if reason else (None, None, None)
+        self.set_status(replace(self.status, state="paused", error=error, hint=hint, kind=kind))
 
     def take_wish(self) -> str:
         """The user's wish, which is then no longer in `control`; empty where there is none."""
@@ -363,9 +404,17 @@ class RunContext:
         finally:
             taken.unlink(missing_ok=True)
 
-    def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
-        """Write how the process ended."""
-        self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
+    def finish(
+        self,
+        state: State,
+        error: str | None = None,
+        hint: str | None = None,
+        kind: str | None = None,
+        safe: str | None = None,
+    ) -> None:
+        """Write how the process ended: its state, and of a failure what `Status` has to tell."""
+        ended = replace(self.status, state=state, eta_seconds=None, error=error, hint=hint, kind=kind, safe=safe)
+        self.set_status(ended)
         self._log.close()
 
     def set_status(self, status: Status, *, durable: bool = True) -> None:

@@ -95,13 +95,17 @@ class Workspace:
     @cached_property
     def corpus(self) -> PreparedCorpus:
         """The cleaned text."""
-        return prepare(self.recipe.corpus, self.base, self.recipe.seed, self.folder.cache / "corpus", self.ctx)
+        with about("corpus.sources"):
+            return prepare(self.recipe.corpus, self.base, self.recipe.seed, self.folder.cache / "corpus", self.ctx)
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
         """The recipe's tasks by name."""
         code = self.recipe.language.code
-        found = {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+        found = {}
+        for task in self.recipe.tasks:
+            with about(f"tasks.{task.name}.source"):
+                found[task.name] = load_task(task.kind, task.source, self.base, code)
         for task in self.recipe.tasks:
             with about(f"tasks.{task.name}.folds"):
                 folds_of(
@@ -162,6 +166,7 @@ class Workspace:
             if lm is not None:
                 save(lm, folder / "model")
 
+        self.ctx.make_room()
         self.folder.stages.mkdir(exist_ok=True)
         with self.pace.writing(4 * report["parameters"] if lm is not None else 0, checkpoint=False):
             replace_folder(self.stage_folder(name), fill, seal=True)
@@ -233,7 +238,12 @@ class Workspace:
         return about if about.get("stage") == stage else {}
 
     def save_progress(self, stage: str, state: TrainingState | None, **about: Any) -> None:
-        """Replace the checkpoint; `about` is what `checkpointed` will say."""
+        """Replace the checkpoint; `about` is what `checkpointed` will say.
+
+        Raises:
+            Stopped: the disk has no room for it, and the user wants the run to end.
+        """
+        self.ctx.make_room()
         notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": self.ctx.mark()}
 
         def fill(folder: Path) -> None:
