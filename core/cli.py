@@ -53,10 +53,10 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
     except BrokenPipeError:
         forget(sys.stdout)
     except Exception as error:
+        fault = log_own_fault(getattr(options, "out", None))
         known = explained(error, in_run=False)
         if known is not None:
             return _refuse(known, options)
-        fault = log_own_fault(getattr(options, "out", None))
         _complain(fault.problem, fault.hint)
         _tell_what_is_safe(options)
         return OUR_FAULT

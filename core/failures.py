@@ -73,8 +73,11 @@ def _named(*names: str) -> Callable[[BaseException], bool]:
     return lambda error: any(kind.__name__ in names for kind in type(error).__mro__)
 
 
-def _is_full(error: BaseException) -> bool:
-    """Also where safetensors say so: theirs is no OSError, but spells out the system's number (112: Windows)."""
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk has no room.
+
+    safetensors' own is no OSError, but spells out the system's number (112: Windows).
+    """
     if _named("SafetensorError")(error):
         return str(error).endswith(("(os error 28)", "(os error 112)"))
     return _numbered("ENOSPC", "EDQUOT")(error)
@@ -110,7 +113,7 @@ KINDS: tuple[Kind, ...] = (
         "The disk is full.",
         "Free some space and {again}: nothing finished is lost.",
         "resume",
-        _is_full,
+        is_full,
         causes=True,
     ),
     Kind(

@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (Stopped, KeyboardInterrupt):
             raise
         except Exception as error:
-            known = explained(error, in_run=False)
-            return _say_faults(known.faults, BAD_INPUT) if known else _say_faults([log_own_fault()], OUR_FAULT)
+            own, known = log_own_fault(), explained(error, in_run=False)
+            return _say_faults(known.faults, BAD_INPUT) if known else _say_faults([own], OUR_FAULT)
     except (Stopped, KeyboardInterrupt):
         forget(sys.stdout)
         return STOPPED

@@ -14,8 +14,8 @@ from typing import IO, Any
 from core import recipe as recipes
 from core.errors import InputError, Stopped
 from core.event_log import EventLog
-from core.events import Event, Message, Progress, State, from_record
-from core.failures import Failure
+from core.events import Done, Event, Message, Progress, State, from_record
+from core.failures import Failure, is_full
 from core.free_space import MEGABYTE, SpaceWatch, require_space
 from core.locking import try_lock
 from core.recipe import Recipe
@@ -272,6 +272,8 @@ class RunContext:
         self._reported = 0.0
         self._stage_start: tuple[float, int] | None = None
         self._stopped: Stopped | None = None
+        self._waits = False
+        """Whether it waits for room: what can't be written meanwhile is let go."""
         self.space = SpaceWatch(folder.path)
         """Whether the disk has room for what is written next."""
         self.status = Status(state="running", pid=os.getpid())
@@ -293,9 +295,15 @@ class RunContext:
         return self._work_before + time.monotonic() - self._started - self._paused
 
     def emit(self, event: Event) -> None:
-        """Record an event."""
-        self._log.append(event, self.seconds)
-        self._listen(event)
+        """Record an event; where the disk is full, once there is room.
+
+        Raises:
+            Stopped: there is none, and the user wants the run to stop.
+        """
+        try:
+            self._write(lambda: self._log.append(event, self.seconds), waits=not isinstance(event, Done))
+        finally:
+            self._listen(event)
 
     def begin(self, stage: str) -> None:
         """The stage that progress is about from now on."""
@@ -344,7 +352,8 @@ class RunContext:
         lack = self.space.lack(self.status.stage, now=True)
         if lack is not None and self._stopped is not None:
             text = "There is no room to keep the last steps: they are done again when the run goes on."
-            self.emit(Message(level="info", text=text))
+            with contextlib.suppress(OSError):
+                self.emit(Message(level="info", text=text))
             raise Stopped(keep_best=self._stopped.keep_best)
         self._obey(self._wait_for_space(lack))
 
@@ -371,26 +380,50 @@ class RunContext:
         """
         start = time.monotonic()
         text = f"{reason.what_happened} {reason.next_step}" if reason is not None else "Paused."
-        self.emit(Message(level="info", text=text))
-        self._pause(reason)
+        self._waits = reason is not None
+        with contextlib.suppress(OSError) if self._waits else contextlib.nullcontext():
+            self.emit(Message(level="info", text=text))
+        shown = self._pause(reason)
         word = ""
         while word not in ("resume", "stop", "stop_keep_best"):
             time.sleep(_CONTROL_SECONDS / 2)
             word = "stop" if self.stop_signal else self.take_wish()
             if word == "pause" and reason is not None:
                 reason = None
-                self._pause(None)
+                shown = False
             if not word and reason is not None and over():
                 break
+            shown = shown or self._pause(reason)
+        self._waits = False
         self._paused += time.monotonic() - start
         if word in ("", "resume"):
             self.set_status(replace(self.status, state="running", error=None, hint=None, kind=None))
             self.emit(Message(level="info", text="Going on."))
         return word
 
-    def _pause(self, reason: Failure | None) -> None:
+    def _pause(self, reason: Failure | None) -> bool:
+        """Show that the run waits; whether that could be done: the disk may be so full that it can't."""
         kind, error, hint = (reason.kind, reason.what_happened, reason.next_step) if reason else (None, None, None)
-        self.set_status(replace(self.status, state="paused", error=error, hint=hint, kind=kind))
+        try:
+            self.set_status(replace(self.status, state="paused", error=error, hint=hint, kind=kind))
+        except OSError as fault:
+            if not is_full(fault):
+                raise
+            return False
+        return True
+
+    def _write(self, act: Callable[[], None], *, waits: bool = True) -> None:
+        """Write something small; where the disk is full, wait for room and write it then."""
+        while True:
+            try:
+                act()
+                return
+            except OSError as error:
+                waits = waits and not self._waits and self._stopped is None and is_full(error)
+                lack = self.space.lack(self.status.stage, now=True) if waits else None
+                if lack is None:
+                    raise
+            self._obey(self._wait_for_space(lack))
 
     def take_wish(self) -> str:
         """The user's wish, which is then no longer in `control`; empty where there is none."""
@@ -414,14 +447,15 @@ class RunContext:
     ) -> None:
         """Write how the process ended: its state, and of a failure what `Status` has to tell."""
         ended = replace(self.status, state=state, eta_seconds=None, error=error, hint=hint, kind=kind, safe=safe)
+        self._waits = True
         self.set_status(ended)
         self._log.close()
 
     def set_status(self, status: Status, *, durable: bool = True) -> None:
-        """Write status.json; `durable` as in `core.sealing.write_atomic`."""
-        self.status = status
+        """Write status.json, as `emit` writes; `durable` as in `core.sealing.write_atomic`."""
         content = {name: getattr(status, name) for name in Status.__dataclass_fields__}
-        write_json(self.folder.status, content, durable=durable)
+        self._write(lambda: write_json(self.folder.status, content, durable=durable))
+        self.status = status
 
 
 def settle_folder(folder: RunFolder) -> None:

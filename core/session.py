@@ -17,6 +17,7 @@ from core.analysis.preview import recipe_sizes
 from core.errors import InputError, Stopped
 from core.events import Done, Event, Message, State
 from core.export.versions import monoglot_version
+from core.fault_log import log_own_fault
 from core.free_space import next_writes, require_space
 from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
@@ -108,13 +109,13 @@ def _run(
 ) -> dict[str, Any]:
     # Before torch, which takes seconds to import: from here on wishes are heard and the status is this process's.
     ctx = RunContext(folder, listen)
-    ended = failure_of_run(folder) if resumed else None
     with _ending(ctx), _signals(ctx):
-        ctx.set_status(Status(state="queued", pid=os.getpid(), version=monoglot_version()))
+        ended = failure_of_run(folder) if resumed else None
         if listen is not None and ended is not None and ended.kind in CUT_OFF:
             # To the listener alone: the log will be cut back to the last safe point.
             safe = safe_words(safe_point(folder, checked=False))
             listen(Message(level="warning", text=f"{ended.what_happened} Safe: {safe}"))
+        ctx.set_status(Status(state="queued", pid=os.getpid(), version=monoglot_version()))
         return _work(folder, recipe, checked, ctx, resumed=resumed)
 
 
@@ -190,6 +191,7 @@ def _ending(ctx: RunContext) -> Iterator[None]:
         told = {"error": failure.what_happened if known else own, "hint": failure.next_step, "kind": failure.kind}
         if known is None or known is fault:
             raise
+        log_own_fault(ctx.folder.path)  # what it is told as may be wrong: where it came from is kept
         raise known from fault
     except BaseException as fault:
         told = {"error": f"{type(fault).__name__}: {fault}", "kind": "bug"}

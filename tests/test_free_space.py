@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 from test_run import checking, messages, state, until
@@ -14,6 +16,8 @@ from test_run import checking, messages, state, until
 from core import free_space
 from core.analysis.preview import recipe_sizes
 from core.errors import InputError, Stopped
+from core.event_log import EventLog
+from core.events import Done, Event, Message
 from core.free_space import free_bytes, next_writes, require_space
 from core.recipe import from_mapping
 from core.run import RunContext, RunFolder
@@ -157,3 +161,70 @@ def test_what_a_stage_needs_follows_from_the_sizes() -> None:
     assert needs["evaluate"] < needs["vocabulary"] < needs["layers"] and needs["hidden"] < needs["layers"]
     full = from_mapping({**given, "tasks": [{"kind": "ner", "source": "sample", "method": "full"}]})
     assert next_writes(sizes, full)["evaluate"] > needs["layers"]
+
+
+class FullLog:
+    """An event log on a disk that has no room for so many lines."""
+
+    def __init__(self, ctx: RunContext, lines: int) -> None:
+        self._append, self._lines = ctx._log.append, lines
+
+    def __call__(self, event: Event, t: float) -> None:
+        self._lines -= 1
+        if self._lines >= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._append(event, t)
+
+
+def test_what_a_full_disk_has_no_room_for_is_written_once_it_has(
+    ctx: RunContext, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.free = 0
+    heard: list[Event] = []
+    ctx._listen = heard.append
+    # Neither the event nor that the run waits; then there is room again.
+    monkeypatch.setattr(ctx._log, "append", FullLog(ctx, lines=2))
+    thread = threading.Thread(target=ctx.emit, args=[Message(level="info", text="a step")])
+    thread.start()
+    until(lambda: state(ctx) == "paused")
+    disk.free = NEEDED
+    thread.join(timeout=2)
+    assert messages(ctx) == ["Going on.", "a step"] and state(ctx) == "running"
+    told = [event.text for event in heard if isinstance(event, Message)]
+    assert "Only 0 MB" in told[0] and told[1:] == ["Going on.", "a step"]
+
+
+def test_a_run_that_ends_on_a_full_disk_doesnt_wait(
+    ctx: RunContext, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.free = 0
+    monkeypatch.setattr(ctx._log, "append", FullLog(ctx, lines=9))
+    with pytest.raises(OSError, match="No space"):
+        ctx.emit(Done(state="failed"))
+    disk.free = 10 * NEEDED  # and yet it was refused: a quota, which can't be asked
+    with pytest.raises(OSError, match="No space"):
+        ctx.emit(Message(level="info", text="a step"))
+
+
+class Narrow:
+    """A file whose disk takes half of what is written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.truncate = file.seek, file.truncate
+
+    def write(self, line: bytes) -> int:
+        return self._file.write(line[: len(line) // 2])
+
+
+def test_a_line_of_the_log_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.append(Message(level="info", text="whole"), 1.0)
+    before = log.flush()
+    file = log._file
+    log._file = Narrow(file)  # type: ignore[assignment]
+    with pytest.raises(OSError, match="No space"):
+        log.append(Message(level="info", text="half"), 2.0)
+    log._file = file
+    assert log.flush() == before
+    log.close()
