@@ -39,6 +39,8 @@ class Kind:
     """Whether an `InputError` is of this kind, too, where such an error has led to it."""
     keys: tuple[str, ...] = ()
     """Beginnings of the recipe's keys that an `InputError` of this kind is about."""
+    key: str = ""
+    """The recipe's key that the next step is about, where it is always the same."""
 
     @property
     def generally(self) -> str:
@@ -201,7 +203,7 @@ KINDS: tuple[Kind, ...] = (
         "Set a lower schedule.learning_rate and start a new run.",
         "settings",
         _named("Diverged"),
-        keys=("schedule.learning_rate",),
+        key="schedule.learning_rate",
     ),
     Kind(
         "data",
@@ -215,6 +217,7 @@ KINDS: tuple[Kind, ...] = (
         "The teacher has only pickled weights, which can carry code.",
         "Choose a teacher with weights in safetensors, or have them converted.",
         "settings",
+        key="teacher.model",
     ),
     Kind(
         "teacher",
@@ -280,7 +283,7 @@ def failure_of_fault(fault: Fault, error: BaseException | None = None) -> Failur
         error: the error that held it; what led to that may say of which kind it is.
     """
     kind = _BY_NAME.get(fault.kind) or _kind_of(fault, error)
-    return Failure(kind.name, fault.problem, fault.hint or kind.step(), kind.action, fault.key)
+    return Failure(kind.name, fault.problem, fault.hint or kind.step(), kind.action, fault.key or kind.key)
 
 
 def told(kind: str, what_happened: str | None = None, next_step: str | None = None) -> Failure:
@@ -288,7 +291,8 @@ def told(kind: str, what_happened: str | None = None, next_step: str | None = No
     found = _BY_NAME.get(kind, replace(_GENERAL, name=kind, action="resume"))
     if found is _OWN:  # what stands in status.json is for those who look into it
         what_happened = next_step = None
-    return Failure(found.name, what_happened or found.generally, next_step or found.step(), found.action)
+    words = what_happened or found.generally, next_step or found.step()
+    return Failure(found.name, *words, found.action, found.key)
 
 
 def explained(error: Exception, *, in_run: bool = True) -> InputError | None:
@@ -318,7 +322,7 @@ def _in_its_words(kind: Kind, error: BaseException, *, in_run: bool) -> Failure:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     reason = shortened(" ".join(str(reason).split()), _MOST_CHARACTERS).rstrip(".")
     what_happened = kind.what_happened.format(path=path, reason=reason)
-    return Failure(kind.name, what_happened, kind.step(in_run=in_run), kind.action)
+    return Failure(kind.name, what_happened, kind.step(in_run=in_run), kind.action, kind.key)
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

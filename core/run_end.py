@@ -27,11 +27,15 @@ def failure_of_run(folder: RunFolder) -> Failure | None:
         return cut_off(folder)
     if state != "failed":
         return None
-    if status.get("error") is None:
-        return told("unknown", "The run failed and left no reason.", "Resume it: what was done before is safe.")
+    return failure_told(kind, status.get("error"), status.get("hint"))
+
+
+def failure_told(kind: str | None, error: str | None, hint: str | None) -> Failure:
+    """What status.json tells of a failure."""
+    if not error:  # a full disk has no room even for the reason
+        return told("unknown", "The run failed and left no reason.", "What was done before is safe: resume it.")
     # Older versions tell no kind; of a fault of ours they gave no hint.
-    kind = kind or ("input" if status.get("hint") else "bug")
-    return told(kind, status["error"], status.get("hint"))
+    return told(kind or ("input" if hint else "bug"), error, hint)
 
 
 def cut_off(folder: RunFolder) -> Failure:
