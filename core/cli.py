@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.errors import InputError, Stopped, is_panic
+from core.failures import Failure, explained, failure_of
 from core.fault_log import log_own_fault
 from core.machine import share_cores
 from core.terminal import forget
@@ -46,9 +47,7 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
             parser.print_help()
         sys.stdout.flush()
     except InputError as error:
-        for fault in error.faults:
-            _complain(fault.problem, fault.hint)
-        return BAD_INPUT
+        return _refuse(error, options)
     except (Stopped, KeyboardInterrupt):
         return STOPPED
     except BrokenPipeError:
@@ -57,7 +56,11 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
         fault = log_own_fault(getattr(options, "out", None))
+        known = explained(error, in_run=False)
+        if known is not None:
+            return _refuse(known, options)
         _complain(fault.problem, fault.hint)
+        _tell_what_is_safe(options)
         return OUR_FAULT
     return DONE
 
@@ -190,8 +193,7 @@ def _go(folder: RunFolder, original: str, base: Path, options: argparse.Namespac
         results = session.execute(folder, original=original, base=base, resume=options.resume, listen=listen)
     except Stopped:
         listen.close()
-        command = f"monoglot run --resume --out {shlex.quote(clean(options.out))}"
-        _note(f"Stopped; nothing that was finished is lost. To go on: {command}")
+        _note(f"Stopped; nothing that was finished is lost. To go on: {_resuming(options.out)}")
         raise
     finally:
         listen.close()
@@ -358,6 +360,34 @@ def _agreed(question: str) -> bool:
 
 def _complain(problem: str, hint: str) -> None:
     _note(f"error: {clean(problem)}\nhint: {clean(hint)}")
+
+
+def _refuse(error: InputError, options: argparse.Namespace) -> int:
+    """Tell of an error that isn't a fault of ours, and how to go on with a run that it ended."""
+    for fault in error.faults:
+        _complain(fault.problem, fault.hint)
+    _tell_what_is_safe(options, failure_of(error))
+    return BAD_INPUT
+
+
+def _tell_what_is_safe(options: argparse.Namespace, failure: Failure | None = None) -> None:
+    """Of a run that failed: what is whole, and the command that goes on with it where that is the next step."""
+    if getattr(options, "command", None) not in (_run, _sample) or options.out is None:
+        return
+    from core.run import RunFolder
+    from core.safe_point import safe_point, safe_words
+
+    folder = RunFolder(options.out)
+    safe = safe_point(folder, checked=False)
+    if folder.read_status().get("state") != "failed" or not safe.is_something:
+        return
+    _note(f"safe: {clean(safe_words(safe))}")
+    if failure is None or failure.action == "resume":
+        _note(f"To go on: {_resuming(options.out)}")
+
+
+def _resuming(folder: Path) -> str:
+    return f"monoglot run --resume --out {shlex.quote(clean(folder))}"
 
 
 def _note(text: str) -> None:

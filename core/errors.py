@@ -24,6 +24,8 @@ class Fault:
     key: str = ""
     """The recipe's key that it is about, such as "targets.layers", "tasks.ner.source", or "tasks[0].kind" where the
     task's name can't be relied on; empty where it is about none."""
+    kind: str = ""
+    """Of failure, as `core.failures.KINDS` names it; empty where what raised it can't tell."""
 
     def __post_init__(self) -> None:
         # What is quoted from a file, or from what a library says of it, can be of any length.
@@ -42,8 +44,8 @@ class InputError(Exception):
     Holds one fault or several: all that were found, so that they can be mended at once.
     """
 
-    def __init__(self, problem: str, *, hint: str, key: str = "") -> None:
-        self.faults: tuple[Fault, ...] = (Fault(problem, hint, key),)
+    def __init__(self, problem: str, *, hint: str, key: str = "", kind: str = "") -> None:
+        self.faults: tuple[Fault, ...] = (Fault(problem, hint, key, kind),)
         super().__init__(self.faults[0].problem)
 
     @classmethod

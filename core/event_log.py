@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -23,8 +24,16 @@ class EventLog:
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 (closed by `close`)
 
     def append(self, event: Event, t: float) -> None:
-        """Write one line."""
-        self._file.write(_line(to_record(event, t)))
+        """Write one line, or nothing of it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        line = _line(to_record(event, t))
+        end = self._file.seek(0, os.SEEK_END)
+        if self._file.write(line) < len(line):  # what a disk takes of a line that it has no room for is less than it
+            self._file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def flush(self) -> int:
         """Make sure everything is on disk; returns the log's length in bytes."""

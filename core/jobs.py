@@ -2,8 +2,8 @@
 
 What is asked, `{"job": NAME, …}`, is the one argument or, where there is none, all of standard input.
 Standard output is JSON, one object a line: `{"progress": [done, total]}` again and again, and at last `{"done": {…}}`
-or `{"faults": [{"problem": …, "hint": …, "key": …}]}`. A job whose reader is gone, or that is terminated, says nothing
-more and leaves nothing behind, but for what the machine's cache can go on from (`core.shared_cache`).
+or `{"faults": [{"problem": …, "hint": …, "key": …, "kind": …}]}`. A job whose reader is gone, or that is terminated,
+says nothing more and leaves nothing behind, but for what the machine's cache can go on from (`core.shared_cache`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.context import Context
 from core.errors import Fault, InputError, Stopped
 from core.events import Event
+from core.failures import explained
 from core.fault_log import log_own_fault
 from core.machine import share_cores
 from core.recipe import LEAST_LETTERS
@@ -48,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _say_faults(error.faults, BAD_INPUT)
         except (Stopped, KeyboardInterrupt):
             raise
-        except Exception:
-            return _say_faults([log_own_fault()], OUR_FAULT)
+        except Exception as error:
+            own, known = log_own_fault(), explained(error, in_run=False)
+            return _say_faults(known.faults, BAD_INPUT) if known else _say_faults([own], OUR_FAULT)
     except (Stopped, KeyboardInterrupt):
         forget(sys.stdout)
         return STOPPED
@@ -333,7 +336,7 @@ class _Reporter:
 
 
 def _say_faults(faults: Iterable[Fault], status: int) -> int:
-    _say({"faults": [{"problem": fault.problem, "hint": fault.hint, "key": fault.key} for fault in faults]})
+    _say({"faults": [asdict(fault) for fault in faults]})
     return status
 
 

@@ -75,6 +75,13 @@ def machine_name(device: str) -> str:
     return f"{words}, {torch.cuda.get_device_name()}"
 
 
+def booted_at() -> float | None:
+    """When the system began, in seconds since the epoch; None where it doesn't say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return float(Path("/proc/stat").read_text(encoding="ascii").split("btime ")[1].split()[0])
+    return None
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device's memory, or the machine's, didn't suffice."""
     # torch's own error goes by its name: torch isn't imported here.

@@ -59,6 +59,7 @@ def run(work: Workspace) -> dict[str, Any]:
         if stopped.keep_best:
             _keep_best(work, lm)
         raise
+    work.ctx.make_room()
     results = _results(work)
     write_json(work.folder.results, results)
     _write_student(work, lm, results)

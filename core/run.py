@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,9 @@ from typing import IO, Any
 from core import recipe as recipes
 from core.errors import InputError, Stopped
 from core.event_log import EventLog, from_line, lines_of
-from core.events import Event, Message, Progress, State
+from core.events import Done, Event, Message, Progress, State
+from core.failures import Failure, is_full
+from core.free_space import MEGABYTE, SpaceWatch, require_space
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.run_manifest import RunManifest
@@ -29,7 +31,6 @@ _CONTROL_SECONDS = 0.2
 _STATUS_SECONDS = 0.5
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
-_MEGABYTE = 1_000_000
 _LONGEST_WISH = 100
 _NOT_EMPTY = "Add --resume to go on with the run in it, or choose another folder with --out."
 DETAILS = "tasks.json"
@@ -117,7 +118,7 @@ class RunFolder:
         """What the run's own files were when they were written."""
         return RunManifest(self.path)
 
-    def create(self, original: str, needed_bytes: int = 100 * _MEGABYTE) -> None:
+    def create(self, original: str, needed_bytes: int = 100 * MEGABYTE) -> None:
         """Make the folder and keep the recipe as given.
 
         Raises:
@@ -128,13 +129,7 @@ class RunFolder:
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
                 raise InputError(f"{self.path} is not empty.", hint=_NOT_EMPTY)
             self.path.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.path).free
-            if free < needed_bytes:
-                needed, there = (f"{size / _MEGABYTE:,.0f} MB" for size in (needed_bytes, free))
-                raise InputError(
-                    f"The run needs about {needed} on disk, {self.path} has {there}.",
-                    hint="Free some space, or choose a folder on another disk with --out.",
-                )
+            require_space(self.path, needed_bytes, "The run")
             self.original_recipe.open("xb").close()  # of two who begin at once, one finds it there
             began = True
             self.manifest.write(self.original_recipe, original.encode())
@@ -218,6 +213,15 @@ class RunFolder:
             raise ValueError(f"{word!r} is none of {CONTROL_WORDS}")
         write_atomic(self.control, word.encode())
 
+    def interrupt(self) -> None:
+        """Have the process that runs the run stop in order, where no wish can be written; not on Windows.
+
+        As Ctrl-C does: a second time it stops at once.
+        """
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            if self.running() and os.name != "nt":
+                os.kill(int(json.loads(self.lock.read_text(encoding="utf-8"))["pid"]), signal.SIGTERM)
+
     def running(self) -> bool:
         """Whether a process holds the run's lock now."""
         with contextlib.suppress(OSError), open_file(self.lock) as file:
@@ -242,7 +246,9 @@ class RunFolder:
             ) from error
         try:
             if not _lock_soon(file):
-                raise InputError(f"Another process runs {self.path}.", hint="Wait for it, or stop it first.")
+                raise InputError(
+                    f"Another process runs {self.path}.", hint="Wait for it, or stop it first.", kind="busy"
+                )
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
             file.flush()
@@ -304,6 +310,11 @@ class RunContext:
         self._asked = 0.0
         self._reported = 0.0
         self._stage_start: tuple[float, int] | None = None
+        self._stopped: Stopped | None = None
+        self._waits = False
+        """Whether it waits for room: what can't be written meanwhile is let go."""
+        self.space = SpaceWatch(folder.path)
+        """Whether the disk has room for what is written next."""
         self.status = Status(state="running", pid=os.getpid())
         """As it was last written."""
         self.warnings: list[str] = []
@@ -339,13 +350,21 @@ class RunContext:
         return self._work_before + time.monotonic() - self._started - self._paused
 
     def emit(self, event: Event) -> None:
-        """Record an event; what makes numbers doubtful is told once, however often it is found."""
+        """Record an event; where the disk is full, once there is room.
+
+        What makes numbers doubtful is told once, however often it is found.
+
+        Raises:
+            Stopped: there is none, and the user wants the run to stop.
+        """
         if isinstance(event, Message) and event.doubt:
             if event.text in self.warnings:
                 return
             self.warnings.append(event.text)
-        self._log.append(event, self.seconds)
-        self._listen(event)
+        try:
+            self._write(lambda: self._log.append(event, self.seconds), waits=not isinstance(event, Done))
+        finally:
+            self._listen(event)
 
     def begin(self, stage: str) -> None:
         """The stage that progress is about from now on."""
@@ -368,37 +387,104 @@ class RunContext:
         self.emit(Progress(stage=self.status.stage, done=done, total=total, eta_seconds=eta))
 
     def check(self) -> None:
-        """Honour the user's wish, if there is one.
+        """Honour the user's wish, if there is one; wait where the disk is nearly full.
 
         Raises:
             Stopped: the wish is to stop.
         """
         now = time.monotonic()
         if self.stop_signal:
-            raise Stopped
+            self._obey("stop")
         if now - self._asked < _CONTROL_SECONDS:
             return
         self._asked = now
         word = self.take_wish()
         if word == "pause":
             word = self.wait()
-        if word in ("stop", "stop_keep_best"):
-            raise Stopped(keep_best=word == "stop_keep_best")
+        self._obey(word)
+        self._obey(self._wait_for_space(self.space.lack(self.status.stage)))
 
-    def wait(self) -> str:
-        """Stay paused until another wish; returns it."""
+    def make_room(self) -> None:
+        """Before something large is written: wait where the disk lacks room for it.
+
+        Raises:
+            Stopped: the user wants the run to stop, and there is no room to write before that.
+        """
+        lack = self.space.lack(self.status.stage, now=True)
+        if lack is not None and self._stopped is not None:
+            text = "There is no room to keep the last steps: they are done again when the run goes on."
+            with contextlib.suppress(OSError):
+                self.emit(Message(level="info", text=text))
+            raise Stopped(keep_best=self._stopped.keep_best)
+        self._obey(self._wait_for_space(lack))
+
+    def _obey(self, word: str) -> None:
+        if word in ("stop", "stop_keep_best"):
+            self._stopped = Stopped(keep_best=word == "stop_keep_best")
+            raise self._stopped
+
+    def _wait_for_space(self, lack: Failure | None) -> str:
+        """Stay paused until there is room, or the user wants something else; returns that wish."""
+        if lack is None:
+            return ""
+        word = self.wait(lack, lambda: self.space.lack(self.status.stage, now=True) is None)
+        if word == "resume":
+            self.space.insist()
+        return word
+
+    def wait(self, reason: Failure | None = None, over: Callable[[], bool] = lambda: False) -> str:
+        """Stay paused until another wish; returns it.
+
+        Args:
+            reason: why the run waits by itself; None: the user wants it to.
+            over: whether it may go on by itself; asked until the user wants it to be paused.
+        """
         start = time.monotonic()
-        self.emit(Message(level="info", text="Paused."))
-        self.set_status(replace(self.status, state="paused"))
+        text = f"{reason.what_happened} {reason.next_step}" if reason is not None else "Paused."
+        self._waits = reason is not None
+        with contextlib.suppress(OSError) if self._waits else contextlib.nullcontext():
+            self.emit(Message(level="info", text=text))
+        shown = self._pause(reason)
         word = ""
         while word not in ("resume", "stop", "stop_keep_best"):
             time.sleep(_CONTROL_SECONDS / 2)
             word = "stop" if self.stop_signal else self.take_wish()
+            if word == "pause" and reason is not None:
+                reason = None
+                shown = False
+            if not word and reason is not None and over():
+                break
+            shown = shown or self._pause(reason)
+        self._waits = False
         self._paused += time.monotonic() - start
-        if word == "resume":
-            self.set_status(replace(self.status, state="running"))
+        if word in ("", "resume"):
+            self.set_status(replace(self.status, state="running", error=None, hint=None, kind=None))
             self.emit(Message(level="info", text="Going on."))
         return word
+
+    def _pause(self, reason: Failure | None) -> bool:
+        """Show that the run waits; whether that could be done: the disk may be so full that it can't."""
+        kind, error, hint = (reason.kind, reason.what_happened, reason.next_step) if reason else (None, None, None)
+        try:
+            self.set_status(replace(self.status, state="paused", error=error, hint=hint, kind=kind))
+        except OSError as fault:
+            if not is_full(fault):
+                raise
+            return False
+        return True
+
+    def _write(self, act: Callable[[], None], *, waits: bool = True) -> None:
+        """Write something small; where the disk is full, wait for room and write it then."""
+        while True:
+            try:
+                act()
+                return
+            except OSError as error:
+                waits = waits and not self._waits and self._stopped is None and is_full(error)
+                lack = self.space.lack(self.status.stage, now=True) if waits else None
+                if lack is None:
+                    raise
+            self._obey(self._wait_for_space(lack))
 
     def take_wish(self) -> str:
         """The user's wish, which is then no longer in `control`; empty where there is none."""
@@ -414,17 +500,31 @@ class RunContext:
             with contextlib.suppress(OSError):  # what isn't a file stays, and is no wish
                 taken.unlink()
 
-    def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
-        """Write how the process ended; what a library said of it may hold a secret."""
-        error = error and without_secrets(error)
-        self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
-        self._log.close()
+    def finish(
+        self,
+        state: State,
+        error: str | None = None,
+        hint: str | None = None,
+        kind: str | None = None,
+        safe: str | None = None,
+    ) -> None:
+        """Write how the process ended: its state, and of a failure what `Status` has to tell.
+
+        What a library said of it may hold a secret.
+        """
+        error, hint = error and without_secrets(error), hint and without_secrets(hint)
+        ended = replace(self.status, state=state, eta_seconds=None, error=error, hint=hint, kind=kind, safe=safe)
+        self._waits = True
+        try:
+            self.set_status(ended)
+        finally:
+            self._log.close()
 
     def set_status(self, status: Status, *, durable: bool = True) -> None:
-        """Write status.json; `durable` as in `core.sealing.write_atomic`."""
-        self.status = status
+        """Write status.json, as `emit` writes; `durable` as in `core.sealing.write_atomic`."""
         content = {name: getattr(status, name) for name in Status.__dataclass_fields__}
-        write_json(self.folder.status, content, durable=durable)
+        self._write(lambda: write_json(self.folder.status, content, durable=durable))
+        self.status = status
 
 
 def settle_folder(folder: RunFolder) -> None:

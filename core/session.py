@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core import failures
 from core.analysis.preview import recipe_sizes
-from core.disk_faults import disk_fault, in_words
 from core.errors import InputError, Stopped
-from core.events import Done, Event, State
+from core.events import Done, Event, Message, State
+from core.export.versions import monoglot_version
+from core.fault_log import log_own_fault
+from core.free_space import next_writes, require_space
 from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
 from core.recipe import Recipe, absolute, parse, to_toml
 from core.run import RunContext, RunFolder, settle_folder
+from core.run_end import CUT_OFF, failure_of_run
+from core.safe_point import safe_point, safe_words
 from core.status import Status
 
 _NO_REASON_TO_FAIL = (OSError, LookupError, TypeError, ValueError, ArithmeticError)
@@ -49,8 +55,13 @@ def execute(
         InputError: the recipe, or something that it names, can't be used, or the disk can't; nothing finished is lost.
         Stopped: the user stopped the run; it can be resumed.
     """
-    with in_words(folder.path):
+    try:
         return _execute(folder, original, base, resume, listen)
+    except Exception as error:
+        known = failures.explained(error)
+        if known is None or known is error or isinstance(error, Stopped):
+            raise
+        raise known from error
 
 
 def _execute(
@@ -58,6 +69,7 @@ def _execute(
 ) -> dict[str, Any]:
     if resume:
         _same_recipe(folder, original)
+        _not_newer(folder)
     given = absolute(parse(original), base)
     if resume:
         if _is_finished(folder):
@@ -71,13 +83,13 @@ def _execute(
             from core.resolve import resolve
 
             resolve(recipe, checked.family, checked.sizes)  # refuses a device that isn't here; brings torch
-        folder.create(original, checked.needed_bytes)
-        folder.manifest.write(folder.recipe, to_toml(given).encode())
         sizes = recipe_sizes(checked.config, given, given.targets.vocabulary_size)
+        folder.create(original, max(checked.needed_bytes, *next_writes(sizes, given).values()))
+        folder.manifest.write(folder.recipe, to_toml(given).encode())
         with contextlib.suppress(*_NO_REASON_TO_FAIL):
             write_estimate(folder.estimate, given, base, checked.config, sizes)
     with folder.locked():
-        return _run(folder, recipe, checked, listen)
+        return _run(folder, recipe, checked, listen, resumed=resume)
 
 
 def _is_finished(folder: RunFolder) -> bool:
@@ -122,15 +134,37 @@ def _same_recipe(folder: RunFolder, original: str) -> None:
         )
 
 
-def _run(folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[Event], None] | None) -> dict[str, Any]:
+def _not_newer(folder: RunFolder) -> None:
+    """Refuse a run of a later version, whose files this one may take for something else."""
+    theirs, ours = folder.read_status().get("version"), monoglot_version()
+    if theirs and _numbers(theirs) > _numbers(ours):
+        raise InputError(
+            f"The run in {folder.path} was last worked on by Monoglot {theirs}; this is {ours}.",
+            hint=f"Go on with it in Monoglot {theirs} or later, or start a new run.",
+            kind="wrong_versions",
+        )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:3]]
+
+
+def _run(
+    folder: RunFolder, recipe: Recipe, checked: Checked, listen: Callable[[Event], None] | None, *, resumed: bool
+) -> dict[str, Any]:
     # Before torch, which takes seconds to import: from here on wishes are heard and the status is this process's.
     ctx = RunContext(folder, listen)
     with _ending(ctx), _signals(ctx):
-        ctx.set_status(Status(state="queued", pid=os.getpid()))
-        return _work(folder, recipe, checked, ctx)
+        ended = failure_of_run(folder) if resumed else None
+        if listen is not None and ended is not None and ended.kind in CUT_OFF:
+            # To the listener alone: the log will be cut back to the last safe point.
+            safe = safe_words(safe_point(folder, checked=False))
+            listen(Message(level="warning", text=f"{ended.what_happened} Safe: {safe}"))
+        ctx.set_status(Status(state="queued", pid=os.getpid(), version=monoglot_version()))
+        return _work(folder, recipe, checked, ctx, resumed=resumed)
 
 
-def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) -> dict[str, Any]:
+def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext, *, resumed: bool) -> dict[str, Any]:
     with heeding(ctx):
         from core.pipeline import run
         from core.resolve import explained, on_this_machine, set_up_torch
@@ -146,6 +180,10 @@ def _work(folder: RunFolder, recipe: Recipe, checked: Checked, ctx: RunContext) 
     stages = [stage.name for stage in sizes.stages]
     work = Workspace(folder, recipe, checked, ctx, stages)
     ctx.resume_at(*_last_mark(work))
+    ctx.space.needs = next_writes(sizes, recipe)
+    if resumed:
+        needed = ctx.space.needs[_next_stage(work)]
+        require_space(folder.path, needed, "To go on, the run", failures.told("disk_full").next_step)
     hold(ctx)
     set_up_torch(recipe.schedule)
     results = run(work)
@@ -182,36 +220,40 @@ def _last_mark(work: Any) -> tuple[int, float, list[str]]:
         ) from error
 
 
+def _next_stage(work: Any) -> str:
+    """The stage that a run goes on with; where all are done, the last one: results are still to be written."""
+    return next((name for name in work.stages if not work.stage_folder(name).exists()), str(work.stages[-1]))
+
+
 @contextlib.contextmanager
 def _ending(ctx: RunContext) -> Iterator[None]:
-    """Whatever ends the run, its status says so."""
+    """Whatever ends the run, its status says so, in the words of `core.failures`."""
     state: State = "failed"
-    error: InputError | None = None
-    text: str | None = None
+    told: dict[str, str] = {}
     try:
         yield
         state = "finished"
     except (Stopped, KeyboardInterrupt):
         state = "stopped"
         raise
-    except InputError as fault:
-        error = fault
-        raise
     except Exception as fault:
-        error = disk_fault(fault, ctx.folder.path)
-        if error is None:
-            text = f"{type(fault).__name__}: {fault}"
+        failure, known = failures.failure_of(fault), failures.explained(fault)
+        own = f"{type(fault).__name__}: {fault}"
+        told = {"error": failure.what_happened if known else own, "hint": failure.next_step, "kind": failure.kind}
+        if known is None or known is fault:
             raise
-        raise error from fault
+        log_own_fault(ctx.folder.path)  # what it is told as may be wrong: where it came from is kept
+        raise known from fault
     except BaseException as fault:
-        text = f"{type(fault).__name__}: {fault}"
+        told = {"error": f"{type(fault).__name__}: {fault}", "kind": "bug"}
         raise
     finally:
         # On a full disk the status can't be written either; what ended the run matters more.
         with contextlib.suppress(OSError):
             ctx.emit(Done(state=state))
-            fault_text = error.faults[0].problem if error else text
-            ctx.finish(state, error=fault_text, hint=error.faults[0].hint if error else None)
+        with contextlib.suppress(OSError):
+            safe = safe_words(safe_point(ctx.folder, checked=False)) if state == "failed" else None
+            ctx.finish(state, **told, safe=safe)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.failures import OF_THE_DISK, failure_of
 from core.small_files import open_file, read_object
 from core.vocabulary.soundness import check_steps
 from resources import sample
@@ -102,16 +103,30 @@ def download(name: str, patterns: list[str]) -> Path:
         InputError: there is no such model, it is not open to this user, or the hub can't be reached.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
+    except GatedRepoError as error:
+        raise InputError(
+            f"The model {name!r} is only for those whom its owners let in.",
+            hint=f"Ask for access on huggingface.co/{name}, log in with: hf auth login, and try again.",
+            kind="hub_refuses",
+        ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise _no_model(name) from error
     except (LocalEntryNotFoundError, OSError) as error:
+        if failure_of(error).kind in OF_THE_DISK:
+            raise
         raise InputError(
             f"The model {name!r} is not on this machine and the hub can't be reached.",
             hint="Connect to the internet once, or copy the model's folder here and give its path.",
+            kind="no_network",
         ) from error
 
 
@@ -135,6 +150,7 @@ def _no_model(name: str) -> InputError:
     return InputError(
         f"The hub has no model {name!r} (or it isn't open to you).",
         hint="Check the name on huggingface.co, or give a local folder.",
+        kind="hub_refuses",
     )
 
 
@@ -159,6 +175,7 @@ def check_model_folder(folder: Path, *, weights: bool = True) -> dict[str, Any]:
             + (", only a pickled checkpoint." if only_pickled(folder) else "."),
             hint="Choose a model with a model.safetensors. Pickled weights (pytorch_model.bin) can carry code and are "
             "not read; they can be converted, tensors only: monoglot convert MODEL --out FOLDER.",
+            kind="pickle_only" if only_pickled(folder) else "",
         )
     return config
 

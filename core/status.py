@@ -21,6 +21,12 @@ class Status:
     eta_seconds: float | None = None
     error: str | None = None
     hint: str | None = None
+    kind: str | None = None
+    """Of failure, as `core.failures.KINDS` names it; also of what a run waits for that paused by itself."""
+    safe: str | None = None
+    """Of a run that failed: what of it is whole."""
+    version: str | None = None
+    """Monoglot's, of the process that wrote it."""
 
 
 _TOO_LARGE = 2**63
@@ -45,6 +51,9 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "eta_seconds": lambda value: value is None or (isinstance(value, int | float) and 0 <= value < _TOO_LARGE),
     "error": _is_text,
     "hint": _is_text,
+    "kind": _is_text,
+    "safe": _is_text,
+    "version": _is_text,
 }
 """What may stand in status.json: a folder can be another version's."""
 

@@ -17,6 +17,7 @@ from core.corpus.prepare import prepare
 from core.errors import Fault, InputError, is_panic
 from core.events import Message
 from core.families import Family, Sizes, family_of
+from core.free_space import require_space
 from core.recipe import Corpus
 from core.rules import Number, Refused
 from core.sealing import write_json
@@ -124,6 +125,8 @@ def trim_folder(
     config = check_model_folder(model_folder, weights=weights)
     family = family_of(config)
     sizes = family.sizes(config)
+    # At most: of the weights, some rows go.
+    require_space(out, sum(path.stat().st_size for path in model_folder.glob("*.safetensors")), "The trimmed model")
     with _scratch(out) as scratch:
         texts = prepare(corpus, base, _SEED, scratch / "corpus", ctx)
         lm, has_head = _load(model_folder) if weights else (None, False)

@@ -108,13 +108,17 @@ class Workspace:
     @cached_property
     def corpus(self) -> PreparedCorpus:
         """The cleaned text."""
-        return prepare(self.recipe.corpus, self.base, self.recipe.seed, self.folder.cache / "corpus", self.ctx)
+        with about("corpus.sources"):
+            return prepare(self.recipe.corpus, self.base, self.recipe.seed, self.folder.cache / "corpus", self.ctx)
 
     @cached_property
     def tasks(self) -> dict[str, TaskData]:
         """The recipe's tasks by name."""
         code = self.recipe.language.code
-        found = {task.name: load_task(task.kind, task.source, self.base, code) for task in self.recipe.tasks}
+        found = {}
+        for task in self.recipe.tasks:
+            with about(f"tasks.{task.name}.source"):
+                found[task.name] = load_task(task.kind, task.source, self.base, code)
         for task in self.recipe.tasks:
             with about(f"tasks.{task.name}.folds"):
                 folds_of(
@@ -185,6 +189,7 @@ class Workspace:
             if lm is not None:
                 save(lm, folder / "model")
 
+        self.ctx.make_room()
         self.folder.stages.mkdir(exist_ok=True)
         with self.pace.writing(4 * report["parameters"] if lm is not None else 0, checkpoint=False):
             replace_folder(self.stage_folder(name), fill, seal=True)
@@ -282,7 +287,11 @@ class Workspace:
         """Replace the checkpoint; `about` is what `checkpointed` will say.
 
         `log_length`: bytes of the event log to which the state belongs, where that isn't all of it.
+
+        Raises:
+            Stopped: the disk has no room for it, and the user wants the run to end.
         """
+        self.ctx.make_room()
         mark = self.ctx.mark() | ({} if log_length is None else {"events_length": log_length})
         notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": mark}
 

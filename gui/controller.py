@@ -32,6 +32,9 @@ class RunState:
     total: int = 0
     eta_seconds: float | None = None
     faults: tuple[Fault, ...] = ()
+    """Why it failed, or what it waits for that it paused for by itself."""
+    kind: str | None = None
+    """Of failure, where the run says so itself: see `core.failures`."""
     said: str = ""
     """What the last wish did."""
     kept_best: bool = False
@@ -172,7 +175,10 @@ class RunController(QObject):
         if seen.phase == "running" and before.phase != "running":
             self._recipe = None  # every "auto" of it is decided now
         faults = seen.faults
-        if not faults and seen.phase == "failed" and status.get("error"):
+        kind = status.get("kind")
+        if faults:
+            kind = None  # of a process that had no run yet
+        elif status.get("error") and (seen.phase == "failed" or (seen.phase == "paused" and kind)):
             faults = (Fault(status["error"], status.get("hint") or ""),)
         state = replace(
             before,
@@ -182,6 +188,7 @@ class RunController(QObject):
             total=status.get("total", 0),
             eta_seconds=status.get("eta_seconds"),
             faults=faults,
+            kind=kind,
             kept_best=seen.phase == "stopped" and seen.folder is not None and (seen.folder / "student").exists(),
         )
         if before.wish and _heeded(before.wish, seen.phase):

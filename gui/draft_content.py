@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 from collections.abc import Mapping
@@ -11,8 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from core.recipe import Recipe, Task, from_mapping, settings
+from core.errors import InputError
+from core.recipe import Recipe, Task, from_mapping, load, settings
+from core.recipe import absolute as recipe_at
 from core.rules import Name, Number, Refused, Rule, Several
+from core.run import RunFolder
 from gui.targets import AXES
 
 Content = dict[str, Any]
@@ -37,6 +41,18 @@ def filled(content: Content) -> Content:
         if isinstance(given, Mapping):
             filled[table] = {**stand_in, **given}
     return filled
+
+
+def movable_recipe(run: RunFolder) -> Path:
+    """Where a run's recipe stands so that it can be taken up anywhere.
+
+    As given, where its paths are absolute; else as run, where they all are but everything left open is decided.
+    """
+    with contextlib.suppress(InputError):
+        given = load(run.original_recipe)
+        if recipe_at(given, run.path) == given:
+            return run.original_recipe
+    return run.recipe
 
 
 def showable(content: Content) -> Content:

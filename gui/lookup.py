@@ -18,14 +18,21 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="lookup")
 
 
+@cache
+def _slow_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="slow-lookup")
+
+
 class Lookup(QObject):
     """Asks one question at a time; asking again makes the former answer void."""
 
     found = Signal(object)
     """What the latest question's function gave."""
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, *, slow: bool = False) -> None:
+        """`slow`: an answer may take seconds, for which no quick question should have to wait."""
         super().__init__(parent)
+        self._threads = _slow_threads if slow else _threads
         self._future: Future[Any] | None = None
         # Looked at from here: a thread that emits a signal could meet an object that is gone.
         self._timer = QTimer(self, interval=_POLL_MILLISECONDS)
@@ -34,7 +41,7 @@ class Lookup(QObject):
     def ask(self, question: Callable[[], Any]) -> None:
         """Have a function called in another thread; it touches nothing of Qt's."""
         self.forget()
-        self._future = _threads().submit(question)
+        self._future = self._threads().submit(question)
         self._timer.start()
 
     def forget(self) -> None:

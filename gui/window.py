@@ -26,6 +26,7 @@ from gui import text
 from gui.closing import end_export, what_of_the_run
 from gui.controller import RunController, RunState
 from gui.draft import Draft
+from gui.draft_content import movable_recipe
 from gui.icons import icon
 from gui.pages.results import ResultsPage
 from gui.pages.start import StartPage
@@ -182,6 +183,7 @@ class MainWindow(QMainWindow):
         page = RunPage(self.controller, self)
         page.go_to_setup.connect(self._show_setup)
         page.resume_wanted.connect(self._resume)
+        page.mending_wanted.connect(self._mend)
         page.start_sample.connect(self.start_sample)
         page.show_results.connect(self._show_results)
         return page
@@ -227,6 +229,11 @@ class MainWindow(QMainWindow):
         """Take a recipe file into the set-up."""
         self.show_page("setup")
         self.page("setup").open_recipe(path)  # type: ignore[attr-defined]
+
+    def _mend(self, folder: Path, key: str) -> None:
+        """Take a copy of a run's recipe into the set-up, and show what is to be changed in it."""
+        self.open_recipe(movable_recipe(RunFolder(folder)))
+        self.page("setup").show_key(key)  # type: ignore[attr-defined]
 
     def open_run(self, folder: Path) -> None:
         """Show a run: as it goes, or what came out of it."""

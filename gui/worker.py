@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +60,8 @@ class RunFollower(QObject):
         """How a process ended that left nothing in the folder to tell it by."""
         self._wish = ""
         self._asked = 0.0
+        self._interrupted = False
+        """Whether the run was asked to stop in the way that needs no room on the disk: twice would cut it off."""
         self._looked = 0.0
         self._last: Seen | None = None
         self._timer: QTimer | None = None
@@ -112,7 +113,7 @@ class RunFollower(QObject):
     def ask(self, word: str) -> None:
         """Write a wish, and write it again until it is heeded: a run that is just beginning may not hear the first."""
         self._wish = word
-        self._asked = 0.0
+        self._asked, self._interrupted = 0.0, False
         self._press()
 
     def _poll(self) -> None:
@@ -213,8 +214,13 @@ class RunFollower(QObject):
         if self._folder is None:
             return
         child = self._child_of(self._folder)
-        with contextlib.suppress(OSError):  # a full disk, say: it is asked again
+        stops = self._wish.startswith("stop")
+        try:
             if self._folder.running():
                 self._folder.ask(self._wish)
-            elif child is not None and not child.has_run and self._wish.startswith("stop"):
+            elif child is not None and not child.has_run and stops:
                 child.terminate()
+        except OSError:  # a full disk, say: it is asked again, but for a stop, which must be heeded
+            if stops and not self._interrupted:
+                self._interrupted = True
+                self._folder.interrupt()

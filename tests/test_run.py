@@ -119,6 +119,22 @@ with RunFolder(Path(sys.argv[1])).locked():
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no signals")
+def test_a_run_can_be_stopped_where_no_wish_can_be_written(folder: RunFolder) -> None:
+    folder.interrupt()  # nobody runs it: nobody is asked
+    script = f"import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n{HOLD}"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import sys\n{script}", str(folder.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "locked\n"
+        folder.interrupt()
+        assert holder.wait(timeout=20) == 7
+
+
 def test_two_processes_never_run_the_same_run(folder: RunFolder) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder.path)],

@@ -18,7 +18,9 @@ _ANEW = 'Start a new run with a lower schedule.learning_rate, or with schedule.p
 class Diverged(InputError):
     """The loss of a stage is no number any more, or far above that of a model that knows nothing."""
 
-    def __init__(self, stage: str, step: int, seen: str, *, safe: str = "", hint: str = _ANEW) -> None:
+    def __init__(
+        self, stage: str, step: int, seen: str, *, safe: str = "", resume: str = "", hint: str = _ANEW
+    ) -> None:
         """Word what happened.
 
         Args:
@@ -26,9 +28,11 @@ class Diverged(InputError):
             step: the one after which it was seen.
             seen: as a clause, such as "the training loss is no number any more".
             safe: a sentence on what is kept.
-            hint: what to do.
+            resume: what resuming does, where it goes on from a last good point.
+            hint: what to do where it can't.
         """
-        super().__init__(f"Stage {stage} diverged at step {step:,}: {seen}. {safe}".rstrip(), hint=hint)
+        problem = f"Stage {stage} diverged at step {step:,}: {seen}. {safe}".rstrip()
+        super().__init__(problem, hint=resume or hint, kind="diverged" if resume else "given_up")
         self.stage, self.step, self.seen = stage, step, seen
 
 

@@ -98,7 +98,7 @@ def _gone_back(state: TrainingState, fault: Diverged, settings: TrainingSettings
     return _given_up(counters, settings) or Diverged(
         *where,
         safe=_safe(counters),
-        hint=f"Resume the run: it goes on from step {back_to:,} with half the learning rate, {rate:.3g}.",
+        resume=f"Resume the run: it goes on from step {back_to:,} with half the learning rate, {rate:.3g}.",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.context import Context
 from core.errors import InputError
+from core.free_space import require_space
 from core.run import RunFolder
 
 _NEEDED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md")
@@ -31,6 +32,7 @@ def export_student(run: RunFolder, out: Path, ctx: Context) -> None:
     """
     wanted = _promised(run)
     _check_out(out)
+    require_space(out, sum(path.stat().st_size for path in _files(run.student)), "The export")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".monoglot-", dir=out.parent))

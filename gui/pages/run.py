@@ -8,15 +8,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QPalette
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.analysis.preview import recipe_sizes
-from core.errors import Fault, InputError
+from core.errors import InputError
 from core.events import Event
+from core.failures import Failure, failure_of_fault, told
 from core.recipe import Recipe
 from core.run import RunFolder
+from core.run_end import cut_off, failure_told
 from core.teachers import config_here, on_this_machine
 from gui import text
 from gui.controller import RunController, RunState
@@ -28,9 +30,10 @@ from gui.plots.parameters import ParametersPlot
 from gui.plots.score import ScorePlot
 from gui.run_model import RunModel
 from gui.theme import SPACE, set_role
+from gui.widgets.failure_card import FailureCard
 from gui.widgets.log import LogPanel
 from gui.widgets.phases import phase_name
-from gui.widgets.problem import Action, ProblemCard
+from gui.widgets.problem import ProblemCard
 from gui.widgets.strip import StageStrip
 from gui.worker import Phase
 
@@ -46,6 +49,8 @@ class RunPage(QWidget):
     show_results = Signal()
     resume_wanted = Signal()
     """A run that no process works on is to go on: whether one may start now is for the window to say."""
+    mending_wanted = Signal(object, str)
+    """The recipe of the run in this folder is to be mended, at this key where it isn't empty, for a new run."""
 
     def __init__(self, controller: RunController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,7 +72,9 @@ class RunPage(QWidget):
         )
         self._title, self._said = QLabel(self), QLabel(self)
         self._strip = StageStrip(self)
-        self._card, self._warnings = ProblemCard(self), ProblemCard(self)
+        self._card, self._warnings = FailureCard(self), ProblemCard(self)
+        self._card.resume_wanted.connect(self._go_on)
+        self._card.settings_wanted.connect(self._mend)
         self._log = LogPanel(self)
         self._stale: list[LossPlot | ParametersPlot | ScorePlot] = []
         """Plots that don't show the newest yet, the one that waits longest first."""
@@ -269,41 +276,18 @@ class RunPage(QWidget):
 
     def _show_card(self, state: RunState) -> None:
         """A card for what needs a word: it stays until the run goes on."""
-        carded = (state.folder, state.phase, state.faults)
+        carded = (state.folder, state.phase, state.faults, state.kind)
         if carded == self._carded:
             return
         self._carded = carded
-        resume = Action(self.tr("Resume"), self._go_on, self.tr("Goes on from where the run stands."))
-        folder = Action(
-            self.tr("Open the folder"), self._open_folder, self.tr("Shows everything that the run has left on disk.")
-        )
-        setup = Action(
-            self.tr("Back to the set-up"), self.go_to_setup.emit, self.tr("Shows the recipe: mend it, then try again.")
-        )
-        if state.phase == "lost":
-            self._card.show_trouble(
-                self.tr("The run was cut off: its process was ended from outside, or the machine went down."),
-                self._what_is_safe(state),
-                resume,
-                folder,
-            )
-        elif state.phase == "failed":
-            first, *others = state.faults or (self._unknown_fault(),)
-            hints = [first.hint, *(f"{fault.problem} {fault.hint}" for fault in others)]
-            begun = state.folder is not None and RunFolder(state.folder).original_recipe.exists()
-            actions = (resume, folder) if begun else (setup,)
-            self._card.show_trouble(first.problem, "\n".join(hints), *actions)
-        else:
-            self._card.show_faults(())
-
-    def _what_is_safe(self, state: RunState) -> str:
-        if state.folder is not None and RunFolder(state.folder).checkpoint.exists():
-            return self.tr("Every finished stage and the last checkpoint are safe; what came after it is done again.")
-        return self.tr("Every finished stage is safe; the one that was at work has no checkpoint yet and starts over.")
-
-    def _unknown_fault(self) -> Fault:
-        """Where the disk was too full even for the reason, say."""
-        return Fault(self.tr("The run failed and left no reason."), self.tr("What was done before is safe: resume it."))
+        failure = _failure_of(state)
+        if failure is None:
+            self._card.clear()
+            return
+        folder = RunFolder(state.folder) if state.folder is not None else None
+        begun = state.phase == "lost" or (folder is not None and folder.original_recipe.exists())
+        others = [f"{fault.problem} {fault.hint}" for fault in state.faults[1:]]
+        self._card.show_failure(folder, failure, others, begun=begun)
 
     def _plan(self) -> None:
         """The stages that the recipe will have, once it is known."""
@@ -327,10 +311,13 @@ class RunPage(QWidget):
     def _stop_keep(self) -> None:
         self._controller.stop(keep_best=True)
 
-    def _open_folder(self) -> None:
+    def _mend(self, key: str) -> None:
+        """To the recipe: a run that has begun stays as it is, and a copy of its recipe is taken up."""
         folder = self._controller.state.folder
-        if folder is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        if folder is not None and RunFolder(folder).original_recipe.exists():
+            self.mending_wanted.emit(folder, key)
+        else:
+            self.go_to_setup.emit()
 
     def _on_enlarge(self) -> None:
         """One plot fills the page, or all are there again."""
@@ -341,6 +328,20 @@ class RunPage(QWidget):
             other.setVisible(other is plot or not alone)
         plot.set_enlarged(alone)
         self._redraw()
+
+
+def _failure_of(state: RunState) -> Failure | None:
+    """What to tell of a run that failed, was cut off or waits by itself; None of any other."""
+    first = state.faults[0] if state.faults else None
+    if state.phase == "lost" and state.folder is not None:
+        return cut_off(RunFolder(state.folder))
+    if state.phase == "failed":
+        if first is not None and state.kind is None:
+            return failure_of_fault(first)
+        return failure_told(state.kind, first.problem if first else None, first.hint if first else None)
+    if state.phase == "paused" and first is not None and state.kind is not None:
+        return told(state.kind, first.problem, first.hint)
+    return None
 
 
 def _stages_of(recipe: Recipe) -> list[str]:

@@ -18,6 +18,7 @@ from core.export.report.run import Run, read_run
 from core.export.report.scores import is_paired, leak_notes, scores
 from core.export.report.settings import all_settings
 from core.export.report.vocabulary import vocabulary
+from core.free_space import MEGABYTE, require_space
 from core.run import RunFolder
 from core.sealing import write_atomic
 from core.wording import clean, last_name, megabytes, number, parameters, stage
@@ -25,6 +26,9 @@ from core.wording import clean, last_name, megabytes, number, parameters, stage
 _STATES = {"running": "still running", "paused": "paused", "stopped": "stopped; it can be resumed", "failed": "failed"}
 _NOT_AS_WRITTEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What a section may run into, with files of other versions or broken ones: the others matter more."""
+
+_PAGE_BYTES = 5 * MEGABYTE
+"""More than any page takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def write_report(folder: RunFolder) -> Path:
         InputError: there is no run in the folder, or the page can't be written.
     """
     page = _page(read_run(folder))
+    require_space(folder.path, _PAGE_BYTES, "The report", "Free some space, then have it written again.")
     try:
         write_atomic(folder.report, page.encode("utf-8", "replace"))
     except OSError as error:

@@ -215,6 +215,15 @@ class SetupPage(QWidget):
         else:
             self.file_problems.hide()
 
+    def show_key(self, key: str) -> None:
+        """Open the part that holds a key of the recipe; an empty key opens none."""
+        table = key.partition(".")[0].partition("[")[0]
+        if key:
+            part = self.sections[table if table in self.sections else "more"]
+            part.open()
+            part.focus_first()
+            self._show_whole(part)
+
     def _tell(self, problem: str, hint: str) -> None:
         close = Action(self.tr("Close"), self.file_problems.hide, self.tr("Put this message away."))
         self.file_problems.show_trouble(problem, hint, close)
