@@ -403,8 +403,10 @@ class RunContext:
 
     def finish(self, state: State, error: str | None = None, hint: str | None = None) -> None:
         """Write how the process ended."""
-        self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
-        self._log.close()
+        try:
+            self.set_status(replace(self.status, state=state, eta_seconds=None, error=error, hint=hint))
+        finally:
+            self._log.close()
 
     def set_status(self, status: Status) -> None:
         """Write status.json."""
