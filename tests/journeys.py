@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.torture.comparing import student_bytes, timeless
 from core.events import Event
 from core.run import RunFolder
 from core.session import execute
@@ -51,6 +51,8 @@ seeds = [1]
 epochs = 1
 """
 
+__all__ = ["RECIPE", "STAGES", "journey", "recipe", "student_bytes", "timeless"]
+
 STAGES = ("adapt", "vocabulary", "layers", "feed_forward", "hidden", "evaluate")
 
 
@@ -64,18 +66,3 @@ def journey(
 ) -> dict[str, Any]:
     """Run the recipe in a folder."""
     return execute(RunFolder(folder), original=text or recipe(), base=folder.parent, resume=resume, listen=listen)
-
-
-def student_bytes(folder: Path) -> dict[str, bytes]:
-    """Every file of the finished model."""
-    files = sorted((folder / "student").rglob("*"))
-    return {str(path.relative_to(folder / "student")): path.read_bytes() for path in files if path.is_file()}
-
-
-def timeless(folder: Path) -> dict[str, Any]:
-    """results.json without what may differ from run to run."""
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    del results["throughput"]
-    for stage in results["stages"]:
-        del stage["seconds"]
-    return dict(results)

@@ -106,7 +106,7 @@ def test_from_a_recipe_to_an_exported_model(driver: Driver, tmp_path: Path) -> N
 
 
 def test_stopped_killed_and_resumed(driver: Driver, tmp_path: Path) -> None:
-    # In each stage: test_pipeline stops, test_kill kills. Here it is about what the window makes of it.
+    # In each stage: test_pipeline stops, test_torture kills. Here it is about what the window makes of it.
     recipe = tmp_path / "journey.toml"
     text = RECIPE.format(method='distil_after = "each"')
     recipe.write_text(text, encoding="utf-8")

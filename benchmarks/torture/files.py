@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +19,82 @@ _MIDDLE = "hidden"
 """The stage in which runs are killed that are then damaged: most others are done by then."""
 
 
-def _damaged(name: str, file: str, injury: Injury, *, events: bool = True, redone: bool = False) -> Case:
-    """A run killed in the middle, one of whose files is damaged.
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What happens to a file of a run that was killed in the middle."""
 
-    Args:
-        name: the case's.
-        file: within the run folder, may be a pattern.
-        injury: what happens to it.
-        events: whether the log must tell the same as an undisturbed run's.
-        redone: whether finished stages may be made anew.
-    """
+    name: str
+    file: str
+    """Within the run folder, may be a pattern."""
+    injury: Injury
+    events: bool = True
+    """Whether the log must tell the same as an undisturbed run's in the end."""
+    redone: bool = False
+    """Whether finished stages may be made anew."""
 
-    def run(bench: Bench, place: Path) -> str:
-        folder = bench.killed(_MIDDLE, place)
-        before = stages_done(folder)
-        for path in _files(folder, file):
-            injury(path)
-        happened = bench.resumed_right(folder, events=events)
-        if not redone:
-            nothing_redone(before, folder)
-        return happened
+    def hurt(self, folder: RunFolder) -> None:
+        """Do it."""
+        found = sorted(folder.path.glob(self.file))
+        if not found:
+            raise Wrong(f"the run has no {self.file}")
+        for path in found:
+            self.injury(path)
 
-    how = (injury.__doc__ or "").strip().rstrip(".")
-    return Case(name, f"killed in {_MIDDLE}; {file}: {how[:1].lower()}{how[1:]}; resumed", RIGHT, run)
+    def case(self) -> Case:
+        """It, and that the run ends right all the same."""
+
+        def run(bench: Bench, place: Path) -> str:
+            folder = bench.killed(_MIDDLE, place)
+            before = stages_done(folder)
+            self.hurt(folder)
+            happened = bench.resumed_right(folder, events=self.events)
+            if not self.redone:
+                nothing_redone(before, folder)
+            return happened
+
+        how = (self.injury.__doc__ or "").strip().rstrip(".")
+        done = f"killed in {_MIDDLE}; {self.file}: {how[:1].lower()}{how[1:]}; resumed"
+        return Case(self.name, done, RIGHT, run)
 
 
-def _files(folder: RunFolder, pattern: str) -> list[Path]:
-    found = sorted(folder.path.glob(pattern))
-    if not found:
-        raise Wrong(f"the run has no {pattern}")
-    return found
+def _damages() -> Iterator[Damage]:
+    tensors, state, events = "checkpoint/tensors.safetensors", "checkpoint/state.json", "events.jsonl"
+    model = "stages/0{}-*/model/model.safetensors"
+    cut, flip, gone, garbage = (
+        injuries.cut_in_half, injuries.flip_a_bit, injuries.remove, injuries.fill_with_garbage,
+    )  # fmt: skip
+    yield Damage("checkpoint cut short", tensors, cut)
+    yield Damage("checkpoint with a flipped bit", tensors, flip)
+    yield Damage("checkpoint zeroed at its end", tensors, injuries.zero_the_end)
+    yield Damage("state with a flipped bit", state, flip)
+    yield Damage("checkpoint without its weights", tensors, gone)
+    yield Damage("checkpoint with a broken manifest", "checkpoint/manifest.json", garbage)
+    yield Damage("checkpoint gone", "checkpoint", gone)
+    yield Damage("first stage with a flipped bit", model.format(1), flip, redone=True)
+    yield Damage("second stage cut short", model.format(2), cut, redone=True)
+    yield Damage("stage without its report", "stages/03-*/report.json", gone, redone=True)
+    yield Damage("stage gone", "stages/01-*", gone, redone=True)
+    yield Damage("events cut short", events, cut, events=False)
+    yield Damage("events with a flipped bit", events, flip, events=False)
+    yield Damage("events zeroed at their end", events, injuries.zero_the_end, events=False)
+    yield Damage("events with garbage behind", events, injuries.append_garbage)
+    yield Damage("events emptied", events, injuries.empty, events=False)
+    yield Damage("events gone", events, gone, events=False)
+    yield Damage("status cut short", "status.json", cut)
+    yield Damage("status of garbage", "status.json", garbage)
+    yield Damage("status gone", "status.json", gone)
+    yield Damage("recipe as run cut short", "recipe.toml", cut)
+    yield Damage("recipe as run with a flipped bit", "recipe.toml", flip)
+    yield Damage("recipe as run gone", "recipe.toml", gone)
+    yield Damage("origin of garbage", "origin.json", garbage)
+    yield Damage("manifest of the run of garbage", "manifest.json", garbage)
+    yield Damage("manifest of the run gone", "manifest.json", gone)
+    yield Damage("lock left behind, of garbage", "lock", garbage)
+    yield Damage("the run's cache gone", "cache", gone)
+    yield Damage("the cleaned texts with a flipped bit", "cache/corpus/train.txt", flip)
+
+
+DAMAGES = {damage.name: damage for damage in _damages()}
 
 
 def _finished(name: str, done: str, injure: Callable[[RunFolder], None]) -> Case:
@@ -78,7 +125,9 @@ def _prepared(name: str, done: str, prepare: Callable[[RunFolder], None], *, eve
     return Case(name, f"killed in {_MIDDLE}; {done}; resumed", RIGHT, run)
 
 
-def _status(**content: Any) -> Callable[[RunFolder], None]:
+def claim(**content: Any) -> Callable[[RunFolder], None]:
+    """Writes a status.json that says so."""
+
     def write(folder: RunFolder) -> None:
         whole = {name: getattr(Status(), name) for name in Status.__dataclass_fields__}
         folder.status.write_text(json.dumps({**whole, **content}), encoding="utf-8")
@@ -86,7 +135,8 @@ def _status(**content: Any) -> Callable[[RunFolder], None]:
     return write
 
 
-def _half_written(folder: RunFolder) -> None:
+def half_write(folder: RunFolder) -> None:
+    """Leave files and folders as a kill does that hits while they are written, none of them whole."""
     for path in (folder.path / ".checkpoint.new", folder.path / ".student.new", folder.stages / ".04-hidden.new"):
         path.mkdir()
         (path / "tensors.safetensors").write_bytes(injuries.GARBAGE)
@@ -117,52 +167,20 @@ def _lost_recipe(bench: Bench, place: Path) -> str:
 
 def cases() -> list[Case]:
     """All of them."""
-    tensors, state = "checkpoint/tensors.safetensors", "checkpoint/state.json"
-    model = "stages/0{}-*/model/model.safetensors"
-    cut, flip, gone, garbage = (
-        injuries.cut_in_half, injuries.flip_a_bit, injuries.remove, injuries.fill_with_garbage,
-    )  # fmt: skip
+    cut, flip, gone = injuries.cut_in_half, injuries.flip_a_bit, injuries.remove
     return [
-        _damaged("checkpoint cut short", tensors, cut),
-        _damaged("checkpoint with a flipped bit", tensors, flip),
-        _damaged("checkpoint zeroed at its end", tensors, injuries.zero_the_end),
-        _damaged("state with a flipped bit", state, flip),
-        _damaged("checkpoint without its weights", tensors, gone),
-        _damaged("checkpoint with a broken manifest", "checkpoint/manifest.json", garbage),
-        _damaged("checkpoint gone", "checkpoint", gone),
-        _damaged("first stage with a flipped bit", model.format(1), flip, redone=True),
-        _damaged("second stage cut short", model.format(2), cut, redone=True),
-        _damaged("stage without its report", "stages/03-*/report.json", gone, redone=True),
-        _damaged("stage gone", "stages/01-*", gone, redone=True),
-        _damaged("events cut short", "events.jsonl", cut, events=False),
-        _damaged("events with a flipped bit", "events.jsonl", flip, events=False),
-        _damaged("events zeroed at their end", "events.jsonl", injuries.zero_the_end, events=False),
-        _damaged("events with garbage behind", "events.jsonl", injuries.append_garbage),
-        _damaged("events emptied", "events.jsonl", injuries.empty, events=False),
-        _damaged("events gone", "events.jsonl", gone, events=False),
-        _damaged("status cut short", "status.json", cut),
-        _damaged("status of garbage", "status.json", garbage),
-        _damaged("status gone", "status.json", gone),
-        _prepared("status claims the end", "status.json claims that it is finished", _status(state="finished")),
-        _prepared("status claims another process", "status.json names process 1", _status(state="running", pid=1)),
-        _damaged("recipe as run cut short", "recipe.toml", cut),
-        _damaged("recipe as run with a flipped bit", "recipe.toml", flip),
-        _damaged("recipe as run gone", "recipe.toml", gone),
+        *(damage.case() for damage in DAMAGES.values()),
+        _prepared("status claims the end", "status.json claims that it is finished", claim(state="finished")),
+        _prepared("status claims another process", "status.json names process 1", claim(state="running", pid=1)),
         Case(
             "recipe as given cut short",
             f"killed in {_MIDDLE}; recipe.original.toml cut short; resumed without the recipe, then with it",
             f"a clear message; then {RIGHT}",
             _lost_recipe,
         ),
-        _damaged("origin of garbage", "origin.json", garbage),
-        _damaged("manifest of the run of garbage", "manifest.json", garbage),
-        _damaged("manifest of the run gone", "manifest.json", gone),
-        _damaged("lock left behind, of garbage", "lock", garbage),
-        _prepared("a wish of garbage", "control holds garbage", lambda run: garbage(run.control)),
+        _prepared("a wish of garbage", "control of garbage", lambda run: injuries.fill_with_garbage(run.control)),
         _prepared("an old wish, the clock set back", "control says stop, from ten years ahead", _old_wish),
-        _damaged("the run's cache gone", "cache", gone),
-        _damaged("the cleaned texts with a flipped bit", "cache/corpus/train.txt", flip),
-        _prepared("half-written files and folders", "what a kill leaves half-written, of garbage", _half_written),
+        _prepared("half-written files and folders", "what a kill leaves half-written, of garbage", half_write),
         _prepared("files of the future", "all files from ten years ahead", lambda run: injuries.date(run.path, 10)),
         _prepared("files of the past", "all files from 1970", lambda run: injuries.date(run.path, -100)),
         Case("finished and whole", "finished; resumed", "nothing is done, exit status 0", _left_alone),

@@ -126,7 +126,7 @@ def _wait(worker: Worker, chance: random.Random, seconds: float, folder: RunFold
     names = chance.choice(((folder.stages, ".new"), (folder.path, ".new"), (folder.path, ".old")))
     worker.wait_until(_after(chance.uniform(0, 2 * seconds)))
     in_time = _after(_WRITE_SECONDS)
-    worker.wait_until(lambda: _is_writing(*names) or in_time())
+    worker.wait_until(lambda: is_writing(*names) or in_time())
     return f"while a {names[1]} stood in {'stages' if names[0] == folder.stages else 'the run folder'}"
 
 
@@ -135,7 +135,8 @@ def _after(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() >= end
 
 
-def _is_writing(folder: Path, suffix: str) -> bool:
+def is_writing(folder: Path, suffix: str) -> bool:
+    """Whether something in a folder stands under a temporary name just now."""
     try:
         return any(path.name.startswith(".") and path.suffix == suffix for path in folder.iterdir())
     except OSError:
