@@ -105,7 +105,7 @@ def test_what_can_be_loaded_but_not_asked_says_why(corpus: str, tmp_path: Path) 
     (tmp_path / "broken" / "model.safetensors").write_bytes(b"no weights")
     found = find_teachers([corpus], tmp_path, "slk", ["bare", "broken"], Quiet())
     told = {one.name: one.without for one in found.teachers}
-    assert told["bare"] == "It has no masked-language head." and "can't be read" in told["broken"]
+    assert told["bare"] == "It has no masked-language head." and "is not a safetensors file" in told["broken"]
 
 
 def test_every_teacher_that_cannot_be_looked_at_is_named(corpus: str, tmp_path: Path) -> None:
