@@ -249,7 +249,6 @@ def _ending(ctx: RunContext) -> Iterator[None]:
         raise
     finally:
         # On a full disk the status can't be written either; what ended the run matters more.
-        fault_text = error.faults[0].problem if error else text
         with contextlib.suppress(OSError):
             ctx.emit(Done(state=state))
         with contextlib.suppress(OSError):
