@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.speed.models import random_pair
 from core import session, workspace
 from core.errors import Stopped
+from core.events import Stage
 from core.models import save
 from core.run import RunFolder
 
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def measure(teacher: Path, corpus: Path, seconds: float, scratch: Path) -> dict[str, Any]:
-    """Train for so many seconds from the first step on."""
+    """Train for so many seconds, the validation before the first step included."""
     if not any(teacher.glob("*.safetensors")):
         pair = random_pair(teacher, "layers", seed=1)
         teacher = scratch / "teacher"
@@ -77,7 +78,7 @@ def measure(teacher: Path, corpus: Path, seconds: float, scratch: Path) -> dict[
     timer = threading.Timer(seconds, stop)
 
     def listen(event: Any) -> None:
-        if getattr(event, "step", 0) >= 1 and not began:
+        if isinstance(event, Stage) and event.name == "layers" and not began:
             began.append(time.monotonic())
             timer.start()
 

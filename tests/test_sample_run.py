@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from core import cli
 from resources import sample
+from tests.no_network import block_network
 
 
 def test_the_whole_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,9 +30,23 @@ def test_the_whole_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert speeds[name]["peak_memory_megabytes"] > speeds[name]["megabytes_on_disk"] > 0
 
 
-def test_the_tiny_sample_ends_with_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_blocked_sockets_are_seen_in_children_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = block_network(monkeypatch, tmp_path)
+    with pytest.raises(OSError, match="blocked"):
+        socket.create_connection(("localhost", 9))
+    subprocess.run([sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))"], check=False)
+    assert asked().count("getaddrinfo") >= 2
+
+
+def test_the_tiny_sample_ends_with_its_folder_and_asks_for_no_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
+    asked = block_network(monkeypatch, tmp_path)
     assert cli.main(["sample", "--tiny", "--out", str(folder)]) == 0
+    assert asked() == ""
+    speeds = json.loads((folder / "results.json").read_text(encoding="utf-8"))["throughput"]
+    assert "inference" in speeds  # the children that measure it had no network either
     assert capsys.readouterr().out.splitlines()[-1] == str(folder)
     assert (folder / "student" / "model.safetensors").is_file()
     # What it showed of the machine serves the next estimate of it.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from benchmarks.fuzz.reader import Reader, try_case
 
 _MOST_FAILURES = 20
 """That are kept with their input."""
+_ATTEMPTS = 5
 _SHOWN = 2000
 """Characters of an input that is kept."""
 
@@ -38,15 +41,6 @@ def run_batch(reader: Reader, cases: int, seed: int, current: Path | None = None
     slowest = 0.0
     before = peak_bytes()
 
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=cases,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @hypothesis.given(reader.inputs)
     def feed(given: Any) -> None:
         nonlocal slowest
         if current is not None:
@@ -61,7 +55,11 @@ def run_batch(reader: Reader, cases: int, seed: int, current: Path | None = None
         if case.ending == "failed" and len(failures) < _MOST_FAILURES:
             failures.append({"problem": case.problem, "input": repr(given)[:_SHOWN]})
 
-    feed()
+    # Its bookkeeping now and then takes a draw for unstable; what is left is drawn with another seed.
+    for attempt in range(_ATTEMPTS):
+        with contextlib.suppress(hypothesis.errors.Flaky):
+            _drawn(reader, cases - sum(endings.values()), seed + attempt, feed)
+            break
     return {
         "cases": sum(endings.values()),
         "right": endings["right"],
@@ -71,6 +69,18 @@ def run_batch(reader: Reader, cases: int, seed: int, current: Path | None = None
         "megabytes_more": round((peak_bytes() - before) / 1e6),
         "failures": failures,
     }
+
+
+def _drawn(reader: Reader, cases: int, seed: int, feed: Callable[[Any], None]) -> None:
+    """Call `feed` with so many inputs."""
+    setting = hypothesis.settings(
+        max_examples=cases,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    hypothesis.seed(seed)(setting(hypothesis.given(reader.inputs)(feed)))()
 
 
 def peak_bytes() -> int:

@@ -1,0 +1,73 @@
+"""Makes docs/reliability.md of what the long forms found.
+
+    python -m benchmarks.reliability --torture FILE.json… --fuzz FILE.json… [--checkpoints FILE.json] --out docs/reliability.md
+
+The files are what `python -m benchmarks.torture --out`, `python -m benchmarks.fuzz --out` and
+`python -m benchmarks.checkpoints` wrote. Several of a kind are joined: kills and faults, readers and readers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.fuzz.page import section as fuzzed
+from benchmarks.torture.page import section as tortured
+
+_HEAD = """# Reliability
+
+What was done to Monoglot, and what happened. All numbers on this page were written by the programs that it names; to make them anew, run those.
+What each failure says in the window and on the terminal is in [failures.md](failures.md); what strangers' files can't do is in
+[SECURITY.md](../SECURITY.md). The short form of all this runs with the tests.
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torture", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--fuzz", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--checkpoints", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="PAGE")
+    options = parser.parse_args()
+    parts = [_HEAD, *(tortured(found) for found in _read(options.torture)), _inputs(_read(options.fuzz))]
+    if options.checkpoints is not None:
+        parts.append(_cost(_read([options.checkpoints])[0]))
+    options.out.write_text("\n".join(part.strip("\n") + "\n" for part in parts), encoding="utf-8")
+
+
+def _read(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _inputs(found: Sequence[dict[str, Any]]) -> str:
+    """All readers in one table."""
+    first = found[0]
+    readers = {name: reader for one in found for name, reader in one["readers"].items()}
+    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    return (
+        "## Damaged and hostile input\n\n"
+        f"Made by `python -m benchmarks.fuzz --seed {first['seed']}` on: {first['machine']}; {versions}. Each input is "
+        "drawn by hypothesis: sound files, and files with bytes cut, changed, put in or put into another encoding. "
+        "Right: what must come out came out. A refusal must name what is wrong and what to do. All else counts as "
+        "failed: another exception, a crash, 10 s without an end, more than 3 GB of memory.\n\n"
+        + fuzzed({**first, "readers": readers})
+    )
+
+
+def _cost(found: dict[str, Any]) -> str:
+    each = ", ".join(f"{seconds:.1f}" for seconds in found["seconds_each"])
+    return (
+        "## What checkpoints cost\n\n"
+        "Made by `python -m benchmarks.checkpoints`: half of mBERT's layers trained with the default settings, each "
+        f"checkpoint {found['megabytes']:,.0f} MB, read back before the previous one goes. In {found['seconds']:,.0f} "
+        f"s, {found['checkpoints']} of them were written ({each} s each; the last one because of the stop): "
+        f"**{100 * found['share']:.1f} %** of the time."
+    )
+
+
+if __name__ == "__main__":
+    main()
