@@ -1,6 +1,6 @@
 """Makes docs/reliability.md of what the long forms found.
 
-    python -m benchmarks.reliability --torture FILE.json… --fuzz FILE.json… [--checkpoints FILE.json] --out docs/reliability.md
+    python -m benchmarks.reliability --torture FILE… --fuzz FILE… [--checkpoints FILE] --out docs/reliability.md
 
 The files are what `python -m benchmarks.torture --out`, `python -m benchmarks.fuzz --out` and
 `python -m benchmarks.checkpoints` wrote. Several of a kind are joined: kills and faults, readers and readers.
@@ -19,9 +19,9 @@ from benchmarks.torture.page import section as tortured
 
 _HEAD = """# Reliability
 
-What was done to Monoglot, and what happened. All numbers on this page were written by the programs that it names; to make them anew, run those.
-What each failure says in the window and on the terminal is in [failures.md](failures.md); what strangers' files can't do is in
-[SECURITY.md](../SECURITY.md). The short form of all this runs with the tests.
+What was done to Monoglot, and what happened. All numbers on this page were written by the programs that it names; to make
+them anew, run those. What each failure says in the window and on the terminal is in [failures.md](failures.md); what
+strangers' files can't do is in [SECURITY.md](../SECURITY.md). The short form of all this runs with the tests.
 """
 
 
