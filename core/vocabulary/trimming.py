@@ -19,6 +19,7 @@ from core.errors import InputError, about
 from core.events import Message
 from core.recipe import Recipe
 from core.shared_cache import kept, part_of, shared_folder
+from core.spreadsheet import computes
 from core.vocabulary.choosing import Selection, Wanted, choose_tokens, language_alphabet
 from core.vocabulary.counting import TokenCounts, count_tokens, without_limits
 from core.vocabulary.fertility import Fertility, fertility
@@ -153,4 +154,6 @@ def table(kind: Kind, selection: Selection, counts: TokenCounts) -> Iterator[str
         piece = kind.pieces[old]
         if not piece.isprintable() or "\\" in piece:  # a line end or a tab would break the table
             piece = piece.encode("unicode_escape").decode()
+        elif computes(piece):  # people open the table in a spreadsheet
+            piece = f"\\x{ord(piece[0]):02x}{piece[1:]}"
         yield f"{new}\t{old}\t{piece}\t{reason}\t{counts.documents[old]}\t{counts.occurrences[old]}\n"

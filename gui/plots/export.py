@@ -10,6 +10,7 @@ from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
+from core.spreadsheet import cell
 from gui.plots.canvas import Canvas
 from gui.plots.curve import Drawing
 
@@ -66,7 +67,8 @@ def table(drawing: Drawing) -> str:
     for curve in drawing.curves:
         if curve.told:
             for x, at, value in zip(curve.x, curve.places, curve.values, strict=True):
-                writer.writerow([curve.name, f"{at:g}" if at % 1 else int(at), _place(drawing, x), float(value)])
+                shown = f"{at:g}" if at % 1 else int(at)
+                writer.writerow([cell(curve.name), shown, cell(_place(drawing, x)), float(value)])
     return out.getvalue()
 
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from core.export.measures import speeds
+from core.spreadsheet import cell
 from gui import text
 from gui.theme import SIZE
 
@@ -64,9 +65,9 @@ class NumberTable(QTableWidget):
     def as_text(self) -> str:
         """The table as tab-separated lines."""
         columns = range(self.columnCount())
-        lines = ["\t".join(self.horizontalHeaderItem(column).text() for column in columns)]
+        lines = ["\t".join(cell(self.horizontalHeaderItem(column).text()) for column in columns)]
         for row in range(self.rowCount()):
-            lines.append("\t".join(self.item(row, column).text() for column in columns))
+            lines.append("\t".join(cell(self.item(row, column).text()) for column in columns))
         return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
+from core.spreadsheet import cell
 from gui.pages.library.rows import Row
 from gui.text import plain_tip
 from gui.widgets.score_table import NumberTable
@@ -42,16 +43,16 @@ class RunTable(NumberTable):
         for number, row in enumerate(rows):
             self.setVerticalHeaderItem(number, _title(row))
             for column in range(len(names)):
-                cell = row.cells[column] if row.cells else ""
-                self.setItem(number, column, _item(cell, Qt.AlignmentFlag.AlignRight))
+                words = row.cells[column] if row.cells else ""
+                self.setItem(number, column, _item(words, Qt.AlignmentFlag.AlignRight))
 
     def as_text(self) -> str:
         """The table as tab-separated lines."""
         columns = range(self.columnCount())
-        lines = ["\t".join(["", *(self.horizontalHeaderItem(column).text() for column in columns)])]
+        lines = ["\t".join(["", *(cell(self.horizontalHeaderItem(column).text()) for column in columns)])]
         for row in range(self.rowCount()):
             cells = [self.verticalHeaderItem(row).text(), *(self.item(row, column).text() for column in columns)]
-            lines.append("\t".join(cells))
+            lines.append("\t".join(map(cell, cells)))
         return "\n".join(lines)
 
 
