@@ -20,8 +20,8 @@ from benchmarks.torture.page import section as tortured
 _HEAD = """# Reliability
 
 What was done to Monoglot, and what happened. All numbers on this page were written by the programs that it names; to
-make them anew, run those. What each failure says in the window and on the terminal is in [failures.md](failures.md); what
-strangers' files can't do is in [SECURITY.md](../SECURITY.md). The short form of all this runs with the tests.
+make them anew, run those. What each failure says in the window and on the terminal is in [failures.md](failures.md);
+what strangers' files can't do is in [SECURITY.md](../SECURITY.md). The short form of all this runs with the tests.
 """
 
 
