@@ -46,7 +46,7 @@ class EventLog:
         A log that lost its end goes on behind what is left of it, in a line of its own.
         """
         there = self._file.seek(0, os.SEEK_END)
-        left = min(length, there)  # a longer one would be filled up with zeros
+        left = max(0, min(length, there))  # a longer one would be filled up with zeros
         self._file.truncate(left)
         if left and self._last_byte(left) != b"\n":
             self._file.write(b"\n")

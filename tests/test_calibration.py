@@ -353,7 +353,7 @@ def test_the_estimate_is_written_down_only_where_there_is_one(tmp_path: Path) ->
 
 
 def test_a_run_begins_with_writing_down_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_run", lambda *_: {})
+    monkeypatch.setattr(session, "_run", lambda *_, **options: {})
     session.execute(RunFolder(tmp_path / "one"), original=RECIPE, base=Path(), resume=False)
     assert not RunFolder(tmp_path / "one").estimate.exists()
     kept()

@@ -553,7 +553,7 @@ def test_export_goes_into_an_empty_folder_only(
         (lambda run: run.status.write_text('{"state": "stopped"}'), "not finished"),
         (lambda run: (run.status.write_text('{"state": "running"}'), run.results.unlink()), "not finished"),
         (lambda run: (run.student / "README.md").unlink(), "lacks README.md"),
-        (lambda run: (run.student / "model.safetensors").write_bytes(b"x" * 100), "can't be read"),
+        (lambda run: (run.student / "model.safetensors").write_bytes(b"x" * 100), "not a safetensors file"),
         (lambda run: run.results.write_text('{"student": {"parameters": 7}}'), "instead of 7"),
         (lambda run: run.results.unlink(), "no results"),
     ],

@@ -91,10 +91,10 @@ def test_what_only_looking_at_every_byte_tells_is_told_a_moment_later(
     qtbot.waitUntil(lambda: "finished nothing" in page._card.accessibleName())
 
 
-def test_a_diverged_run_leads_to_its_setting(
+def test_a_run_that_diverges_at_every_rate_leads_to_its_setting(
     page: RunPage, controller: FakeController, folder: RunFolder, qtbot: QtBot
 ) -> None:
-    _fail(controller, folder, "diverged")
+    _fail(controller, folder, "given_up")
     assert _primary(page) == ["Change the settings"]
     with qtbot.waitSignal(page.mending_wanted) as asked:
         _buttons(page)["button-next-step"].click()

@@ -22,7 +22,6 @@ SafetensorError = type("SafetensorError", (Exception,), {})
 OutOfMemoryError = type("OutOfMemoryError", (RuntimeError,), {})
 LocalEntryNotFoundError = type("LocalEntryNotFoundError", (OSError,), {})
 GatedRepoError = type("GatedRepoError", (OSError,), {})
-Diverged = type("Diverged", (InputError,), {})
 RECIPE = """
 teacher.model = "sample"
 language.code = "mlt"
@@ -54,7 +53,7 @@ def folder(tmp_path: Path) -> RunFolder:
         (GatedRepoError("403"), "hub_refuses"),
         (ModuleNotFoundError("No module named 'transformers.gone'"), "wrong_versions"),
         (SafetensorError("Error while deserializing header: InvalidHeaderLength"), "damaged"),
-        (Diverged("The loss is no number.", hint="Lower the rate."), "diverged"),
+        (InputError("The loss is no number.", hint="Resume.", kind="diverged"), "diverged"),
         (InputError("a", hint="b", key="corpus.sources"), "data"),
         (InputError("a", hint="b", key="tasks.ner.source"), "data"),
         (InputError("a", hint="b", key="teacher.model"), "teacher"),

@@ -20,7 +20,6 @@ from benchmarks.torture.kills import is_writing
 from benchmarks.torture.page import section
 from benchmarks.torture.worker import Worker
 from core.context import Quiet
-from core.disk_faults import disk_fault, in_words
 from core.errors import InputError, Stopped
 from core.event_log import EventLog
 from core.events import Event, Loss, Message, Score, Stage
@@ -257,23 +256,20 @@ def test_a_log_that_lost_its_end_goes_on_in_a_line_of_its_own(tmp_path: Path, le
     [
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (OSError(errno.EFBIG, "File too large"), "no file as large"),
-        (OSError(errno.EROFS, "Read-only file system", "/a/run/status.json"), "/a/run/status.json can't be written"),
-        (OSError(errno.EIO, "Input/output error"), "The disk failed"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/a/run/status.json"),
+            "/a/run/status.json can't be read or written",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "The disk can't be read or written"),
         (SafetensorError("Error while serializing: I/O error: No space left (os error 28)"), "disk is full"),
-        (Exception("Read-only file system (os error 30)"), "can't be written"),
+        (Exception("Read-only file system (os error 30)"), "can't be read or written"),
     ],
 )
 def test_what_a_disk_does_is_told_in_words(tmp_path: Path, error: Exception, words: str) -> None:
     folder = RunFolder(tmp_path)
-    with pytest.raises(InputError, match=words), in_words(tmp_path), _ending(RunContext(folder)):
+    with pytest.raises(InputError, match=words), _ending(RunContext(folder)):
         raise error
     assert folder.read_status()["state"] == "failed" and words in str(folder.read_status()["error"])
-
-
-def test_what_no_disk_does_is_no_fault_of_one(tmp_path: Path) -> None:
-    assert disk_fault(ValueError("3"), tmp_path) is disk_fault(FileNotFoundError(2, "no"), tmp_path) is None
-    told = disk_fault(FileNotFoundError(errno.ENOENT, "no"), tmp_path / "moved")
-    assert told is not None and "is gone" in str(told)
 
 
 def test_of_two_who_begin_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,11 +277,11 @@ def test_of_two_who_begin_at_once_one_is_refused(tmp_path: Path, monkeypatch: py
     look = shutil.disk_usage
 
     def meanwhile(path: Path) -> object:
-        monkeypatch.setattr("core.run.shutil.disk_usage", look)
+        monkeypatch.setattr("core.free_space.shutil.disk_usage", look)
         other.create("seed = 2\n", needed_bytes=1)
         return look(path)
 
-    monkeypatch.setattr("core.run.shutil.disk_usage", meanwhile)
+    monkeypatch.setattr("core.free_space.shutil.disk_usage", meanwhile)
     with pytest.raises(InputError, match="not empty"):
         folder.create("seed = 1\n", needed_bytes=1)
     assert folder.given_recipe() == "seed = 2\n"

@@ -49,7 +49,9 @@ class FailureCard(QFrame):
         row.setSpacing(SPACE.s)
         self._primary = self._button("button-next-step", self._take_next_step)
         set_role(self._primary, "primary")
+        self._name(self._primary, self.tr("Resume"))
         self._copy = self._button("button-diagnostics", self._copy_diagnostics)
+        self._name(self._copy, self.tr("Copy diagnostics"))
         self._copy.setToolTip(
             self.tr("Versions, machine, recipe, last events and traceback as text, without tokens; nothing is sent.")
         )
