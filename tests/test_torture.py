@@ -104,7 +104,7 @@ def test_killed_in_every_stage_and_resumed(whole: RunFolder, tmp_path: Path) -> 
         ("checkpoint with a flipped bit", "recipe as run cut short", "status of garbage"),
         ("checkpoint without its weights", "events emptied", "manifest of the run gone"),
         ("events zeroed at their end", "the cleaned texts with a flipped bit", "lock left behind, of garbage"),
-        ("second stage cut short", "status gone", "origin of garbage"),
+        ("second stage cut short", "status gone", "stage gone"),
     ],
     ids=lambda names: names[0],
 )
