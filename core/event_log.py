@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -18,8 +19,20 @@ class EventLog:
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by `close`)
 
     def append(self, event: Event, t: float) -> None:
-        """Write one line."""
-        self._file.write(_line(to_record(event, t)))
+        """Write one line.
+
+        Raises:
+            OSError: there is no room for it; nothing of it is left.
+        """
+        line, end = _line(to_record(event, t)), self._file.seek(0, os.SEEK_END)
+        try:
+            written = self._file.write(line)
+        except OSError:
+            self._file.truncate(end)
+            raise
+        if written != len(line):  # what fits on a disk that is full now
+            self._file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def flush(self) -> int:
         """Make sure everything is on disk; returns the log's length in bytes."""

@@ -14,9 +14,9 @@ from typing import IO, Any
 from core import recipe as recipes
 from core.errors import InputError, Stopped
 from core.event_log import EventLog
-from core.events import Event, Message, Progress, State, from_record
-from core.failures import Failure
-from core.free_space import MEGABYTE, SpaceWatch, require_space
+from core.events import Done, Event, Message, Progress, State, from_record
+from core.failures import Failure, failure_of
+from core.free_space import MEGABYTE, RESERVE, SpaceWatch, require_space
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.sealing import settle, write_atomic, write_json
@@ -272,6 +272,7 @@ class RunContext:
         self._reported = 0.0
         self._stage_start: tuple[float, int] | None = None
         self._stopped: Stopped | None = None
+        self._over = False
         self.space = SpaceWatch(folder.path)
         """Whether the disk has room for what is written next."""
         self.status = Status(state="running", pid=os.getpid())
@@ -294,7 +295,8 @@ class RunContext:
 
     def emit(self, event: Event) -> None:
         """Record an event."""
-        self._log.append(event, self.seconds)
+        self._over = self._over or isinstance(event, Done)
+        self._in_room(lambda: self._log.append(event, self.seconds))
         self._listen(event)
 
     def begin(self, stage: str) -> None:
@@ -352,14 +354,26 @@ class RunContext:
             self._stopped = Stopped(keep_best=word == "stop_keep_best")
             raise self._stopped
 
-    def _wait_for_space(self, lack: Failure | None) -> str:
+    def _wait_for_space(self, lack: Failure | None, least: int = 0) -> str:
         """Stay paused until there is room, or the user wants something else; returns that wish."""
         if lack is None:
             return ""
-        word = self.wait(lack, lambda: self.space.lack(self.status.stage, now=True) is None)
+        word = self.wait(lack, lambda: self.space.lack(self.status.stage, now=True, least=least) is None)
         if word == "resume":
             self.space.insist()
         return word
+
+    def _in_room(self, write: Callable[[], None]) -> None:
+        """Write something small; where others have filled the disk between two looks, wait for room and write then."""
+        while True:
+            try:
+                return write()
+            except OSError as error:
+                lack = self.space.lack(self.status.stage, now=True, least=RESERVE)
+                ends = self._over or self._stopped is not None
+                if ends or lack is None or failure_of(error).kind != "disk_full":
+                    raise
+            self._obey(self._wait_for_space(lack, RESERVE))
 
     def wait(self, reason: Failure | None = None, over: Callable[[], bool] = lambda: False) -> str:
         """Stay paused until another wish; returns it.
@@ -370,7 +384,9 @@ class RunContext:
         """
         start = time.monotonic()
         text = f"{reason.what_happened} {reason.next_step}" if reason is not None else "Paused."
-        self.emit(Message(level="info", text=text))
+        with contextlib.suppress(OSError):  # there may be no room even for this
+            self._log.append(Message(level="info", text=text), self.seconds)
+        self._listen(Message(level="info", text=text))
         self._pause(reason)
         word = ""
         while word not in ("resume", "stop", "stop_keep_best"):
@@ -389,7 +405,9 @@ class RunContext:
 
     def _pause(self, reason: Failure | None) -> None:
         kind, error, hint = (reason.kind, reason.what_happened, reason.next_step) if reason else (None, None, None)
-        self.set_status(replace(self.status, state="paused", error=error, hint=hint, kind=kind))
+        self.status = replace(self.status, state="paused", error=error, hint=hint, kind=kind)
+        with contextlib.suppress(OSError):
+            self._write_status()
 
     def take_wish(self) -> str:
         """The user's wish, which is then no longer in `control`; empty where there is none."""
@@ -412,6 +430,7 @@ class RunContext:
         safe: str | None = None,
     ) -> None:
         """Write how the process ended: its state, and of a failure what `Status` has to tell."""
+        self._over = True
         ended = replace(self.status, state=state, eta_seconds=None, error=error, hint=hint, kind=kind, safe=safe)
         self.set_status(ended)
         self._log.close()
@@ -419,7 +438,11 @@ class RunContext:
     def set_status(self, status: Status) -> None:
         """Write status.json."""
         self.status = status
-        write_json(self.folder.status, {name: getattr(status, name) for name in Status.__dataclass_fields__})
+        self._in_room(self._write_status)
+
+    def _write_status(self) -> None:
+        status = {name: getattr(self.status, name) for name in Status.__dataclass_fields__}
+        write_json(self.folder.status, status)
 
 
 def settle_folder(folder: RunFolder) -> None:

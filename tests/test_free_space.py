@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from test_run import checking, messages, state, until
 from core import free_space
 from core.analysis.preview import recipe_sizes
 from core.errors import InputError, Stopped
+from core.event_log import EventLog
+from core.events import Done, Event, Message
 from core.free_space import free_bytes, next_writes, require_space
 from core.recipe import from_mapping
 from core.run import RunContext, RunFolder
@@ -119,6 +122,45 @@ def test_nothing_is_written_by_a_stop_that_has_no_room(ctx: RunContext, disk: Di
     with pytest.raises(Stopped):
         ctx.make_room()
     assert "no room" in messages(ctx)[-1]
+
+
+def test_a_disk_that_fills_between_two_looks_is_waited_for_too(
+    ctx: RunContext, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def append(event: Event, t: float) -> None:
+        if disk.free == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(event)
+
+    written: list[Event] = []
+    monkeypatch.setattr(ctx._log, "append", append)
+    disk.free = 0
+    loss = Message(level="info", text="a word")
+    thread = threading.Thread(target=lambda: ctx.emit(loss))
+    thread.start()
+    until(lambda: state(ctx) == "paused")
+    disk.free = NEEDED
+    thread.join(timeout=2)
+    assert loss in written and state(ctx) == "running"
+    disk.free = 0
+    with pytest.raises(OSError, match="No space"):
+        ctx.emit(Done(state="failed"))  # the end never waits
+
+
+def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.append(Message(level="info", text="first"), 1.0)
+    before = (tmp_path / "events.jsonl").read_bytes()
+    file, log._file = (
+        log._file,
+        SimpleNamespace(  # type: ignore[assignment]
+            seek=log._file.seek, truncate=log._file.truncate, write=lambda line: file.write(line[:5])
+        ),
+    )
+    with pytest.raises(OSError, match="No space"):
+        log.append(Message(level="info", text="second"), 2.0)
+    assert (tmp_path / "events.jsonl").read_bytes() == before
+    file.close()
 
 
 def test_a_disk_that_cannot_be_asked_holds_nothing_up(ctx: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
