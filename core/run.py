@@ -17,7 +17,7 @@ from core.errors import InputError, Stopped
 from core.event_log import EventLog, from_line, lines_of
 from core.events import Done, Event, Message, Progress, State
 from core.failures import Failure, is_full
-from core.free_space import MEGABYTE, SpaceWatch, require_space
+from core.free_space import MEGABYTE, RESERVE, SpaceWatch, require_space
 from core.locking import try_lock
 from core.recipe import Recipe
 from core.run_manifest import RunManifest
@@ -423,11 +423,11 @@ class RunContext:
             self._stopped = Stopped(keep_best=word == "stop_keep_best")
             raise self._stopped
 
-    def _wait_for_space(self, lack: Failure | None) -> str:
+    def _wait_for_space(self, lack: Failure | None, least: int = 0) -> str:
         """Stay paused until there is room, or the user wants something else; returns that wish."""
         if lack is None:
             return ""
-        word = self.wait(lack, lambda: self.space.lack(self.status.stage, now=True) is None)
+        word = self.wait(lack, lambda: self.space.lack(self.status.stage, now=True, least=least) is None)
         if word == "resume":
             self.space.insist()
         return word
@@ -481,10 +481,10 @@ class RunContext:
                 return
             except OSError as error:
                 waits = waits and not self._waits and self._stopped is None and is_full(error)
-                lack = self.space.lack(self.status.stage, now=True) if waits else None
+                lack = self.space.lack(self.status.stage, now=True, least=RESERVE) if waits else None
                 if lack is None:
                     raise
-            self._obey(self._wait_for_space(lack))
+            self._obey(self._wait_for_space(lack, RESERVE))
 
     def take_wish(self) -> str:
         """The user's wish, which is then no longer in `control`; empty where there is none."""
