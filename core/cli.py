@@ -379,7 +379,9 @@ def _tell_what_is_safe(options: argparse.Namespace, failure: Failure | None = No
 
     folder = RunFolder(options.out)
     safe = safe_point(folder, checked=False)
-    if folder.read_status().get("state") != "failed" or not safe.is_something:
+    # On a full disk the status may still say that it runs; where another process runs it, that tells how it stands.
+    others = folder.read_status().get("state") in ("finished", "stopped") or folder.running()
+    if others or not safe.is_something:
         return
     _note(f"safe: {clean(safe_words(safe))}")
     if failure is None or failure.action == "resume":

@@ -29,9 +29,13 @@ class EventLog:
         Raises:
             OSError: it can't be written.
         """
-        line = _line(to_record(event, t))
-        end = self._file.seek(0, os.SEEK_END)
-        if self._file.write(line) < len(line):  # what a disk takes of a line that it has no room for is less than it
+        line, end = _line(to_record(event, t)), self._file.seek(0, os.SEEK_END)
+        try:
+            written = self._file.write(line)
+        except OSError:
+            self._file.truncate(end)
+            raise
+        if written != len(line):  # what fits on a disk that is full now
             self._file.truncate(end)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -14,7 +14,7 @@ from core.failures import Failure, told
 from core.recipe import Recipe
 
 MEGABYTE = 1_000_000
-_RESERVE = 32 * MEGABYTE
+RESERVE = 32 * MEGABYTE
 """Beside models: events, status, results, the report, and what others write between two looks."""
 _LOOK_SECONDS = 3.0
 _ELSEWHERE = "Free some space, or choose a folder on another disk with --out."
@@ -53,7 +53,7 @@ def next_writes(sizes: Estimate, recipe: Recipe) -> dict[str, int]:
         given = stage.size.parameters
     whole = any(task.method == "full" for task in recipe.tasks)
     numbers[EVALUATE] = _TRAINED * sizes.teacher.parameters if whole else sizes.student.parameters
-    return {name: round(_SPARE * _FLOAT * count) + _RESERVE for name, count in numbers.items()}
+    return {name: round(_SPARE * _FLOAT * count) + RESERVE for name, count in numbers.items()}
 
 
 class SpaceWatch:
@@ -67,18 +67,19 @@ class SpaceWatch:
         self._looked = -math.inf
         self._insisted = False
 
-    def lack(self, stage: str, *, now: bool = False) -> Failure | None:
+    def lack(self, stage: str, *, now: bool = False, least: int = 0) -> Failure | None:
         """What to tell where the disk lacks room; None: it has enough, or it isn't time yet to look again.
 
         Args:
             stage: the one at work.
             now: look, whenever the last look was.
+            least: bytes that must be free, whatever the stage needs.
         """
         moment = time.monotonic()
         if not now and moment - self._looked < _LOOK_SECONDS:
             return None
         self._looked = moment
-        needed, free = self.needs.get(stage, 0), free_bytes(self._path)
+        needed, free = max(least, self.needs.get(stage, 0)), free_bytes(self._path)
         if free is None or free >= needed:
             self._insisted = False
             return None

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from core.errors import Stopped
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 
 _LOOK_SECONDS = 0.1
 

@@ -22,7 +22,8 @@ from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
 from core.recipe import Recipe, absolute, parse, to_toml
-from core.run import RunContext, RunFolder, settle_folder
+from core.run import RunFolder, settle_folder
+from core.run_context import RunContext
 from core.run_end import CUT_OFF, failure_of_run
 from core.safe_point import safe_point, safe_words
 from core.status import Status

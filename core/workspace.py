@@ -36,7 +36,8 @@ from core.no_number import only_numbers
 from core.pace import Pace
 from core.preflight import Checked
 from core.recipe import Recipe
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.sealing import replace_folder, sealed, write_json
 from core.small_files import read_object
 from core.tasks.data import load_task

@@ -19,7 +19,8 @@ from core.export.card import model_card
 from core.export.report import write_report
 from core.pipeline import _results
 from core.recipe import Task
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.scoring import Unit, planned, train_units
 from core.tasks.training import NoNumber, train_and_score
 from core.terminal import summary

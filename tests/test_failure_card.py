@@ -113,6 +113,7 @@ def test_the_settings_of_a_run_are_taken_up_where_they_hold_anywhere(
     driver.window._mend(folder.path, "schedule.learning_rate")
     more = driver.window.page("setup").sections["more"]
     assert str(tmp_path / "texts.txt") in driver.window.draft.to_toml() and more.content.isVisibleTo(more)
+    assert more.field("schedule.learning_rate") is not None
     driver.close()
 
 

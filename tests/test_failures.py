@@ -13,7 +13,8 @@ import pytest
 from core import run_end, session
 from core.errors import InputError, Stopped
 from core.failures import KINDS, explained, failure_of, told
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.run_end import failure_of_run
 from core.safe_point import SafePoint, safe_point, safe_words
 from core.sealing import replace_folder

@@ -20,7 +20,8 @@ from core.event_log import EventLog
 from core.events import Done, Event, Message
 from core.free_space import free_bytes, next_writes, require_space
 from core.recipe import from_mapping
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.teachers import known_teachers
 
 NEEDED = 100_000_000

@@ -17,7 +17,9 @@ from core import session
 from core.errors import Stopped
 from core.events import Done, Message
 from core.loading import heeding, hold
-from core.run import RunContext, RunFolder, Status
+from core.run import RunFolder
+from core.run_context import RunContext
+from core.status import Status
 
 ROOT = Path(__file__).parent.parent
 _PATIENCE_SECONDS = 60

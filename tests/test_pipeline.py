@@ -27,7 +27,8 @@ from core.export.versions import versions
 from core.machine import machine_name
 from core.models import LanguageModel, load, load_tokenizer, save
 from core.recipe import load as load_recipe
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.tasks.data import load_task
 from core.tasks.encoding import special_ids
 from core.workspace import Workspace

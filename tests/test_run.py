@@ -15,7 +15,8 @@ from core import run as runs
 from core.errors import InputError, Stopped
 from core.event_log import EventLog
 from core.events import Done, Event, Loss, Message, Progress, Score, Size, Stage, from_record, to_record
-from core.run import RunContext, RunFolder, settle_folder
+from core.run import RunFolder, settle_folder
+from core.run_context import RunContext
 from core.sealing import replace_folder, sealed
 
 EVENTS: tuple[Event, ...] = (

@@ -13,7 +13,8 @@ from core.errors import Fault, InputError
 from core.events import Message
 from core.fault_log import log_own_fault
 from core.recipe import parse
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.secrets import without_secrets
 from core.sources import download
 

@@ -16,7 +16,8 @@ from core.context import Quiet
 from core.distillation.checkpoint import read_about
 from core.errors import Stopped
 from core.recipe import Corpus, Language, Recipe, Schedule, Task, Teacher
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.run_scores import Scored, score_tasks
 from core.scoring import planned, train_units, units
 from core.sealing import replace_folder, sealed

@@ -24,7 +24,8 @@ from core.errors import InputError, Stopped
 from core.event_log import EventLog
 from core.events import Event, Loss, Message, Score, Stage
 from core.export.huggingface import export_student
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.run_manifest import RunManifest
 from core.sealing import write_atomic
 from core.session import _ending, _signals

@@ -22,7 +22,8 @@ from core.errors import InputError, Stopped
 from core.events import Event, Loss
 from core.preflight import check_teacher
 from core.recipe import Recipe, from_mapping, mapping_to_toml, settings, to_toml
-from core.run import RunContext, RunFolder, settle_folder
+from core.run import RunFolder, settle_folder
+from core.run_context import RunContext
 from core.sealing import write_atomic, write_json
 
 _STOPPED = 130

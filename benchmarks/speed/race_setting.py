@@ -26,7 +26,8 @@ from core.models import LanguageModel, load
 from core.preflight import check_teacher
 from core.recipe import from_mapping, mapping_to_toml
 from core.resolve import resolve, set_up_torch
-from core.run import RunContext, RunFolder
+from core.run import RunFolder
+from core.run_context import RunContext
 from core.vocabulary.rewriting import numbering
 from core.workspace import Workspace
 

@@ -76,12 +76,13 @@ class FailureCard(QFrame):
         self._folder, self._failure, self._begun = folder, failure, begun
         self._what.setText(failure.what_happened)
         self._next.setText("\n".join((failure.next_step, *others)))
-        set_role(self, "warn" if failure.action == "wait" else "bad")
+        self._set_look("warn" if failure.action == "wait" else "bad")
         self._name(self._copy, self.tr("Copy diagnostics"))
         # Of a run that waits nothing is at stake: it keeps everything in memory.
         tells_safe = begun and folder is not None and failure.action != "wait"
         self._safe.setVisible(tells_safe)
         self._open.setVisible(begun)
+        self._copy.setVisible(failure.action != "wait")
         self._lookup.forget()
         self._show_primary(failure, begun)
         if tells_safe and folder is not None:
@@ -98,6 +99,12 @@ class FailureCard(QFrame):
         self._lookup.forget()
         self.setAccessibleName("")
         self.hide()
+
+    def _set_look(self, role: str) -> None:
+        set_role(self, role)
+        for label in (self._what, self._safe, self._next):  # whose colour is by the role of what they stand in
+            label.style().unpolish(label)
+            label.style().polish(label)
 
     def _show_primary(self, failure: Failure, begun: bool) -> None:
         set_role(self._copy, "primary" if failure.action == "report" else "")

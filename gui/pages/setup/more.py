@@ -70,6 +70,10 @@ class MoreSection(Section):
         """The fields that hold something that can't be used."""
         return [control for form in self._forms for control in form.wrong]
 
+    def field(self, key: str) -> FieldControl | None:
+        """The control of a key, once it is made."""
+        return next((form.controls[key] for form in self._forms if key in form.controls), None)
+
     def refresh(self) -> None:
         """Show what the draft holds."""
         keys = [key for entries in more_keys().values() for key, _ in entries]

@@ -216,13 +216,18 @@ class SetupPage(QWidget):
             self.file_problems.hide()
 
     def show_key(self, key: str) -> None:
-        """Open the part that holds a key of the recipe; an empty key opens none."""
+        """Open the part that holds a key of the recipe, at the key's own field where it has one; none for no key."""
+        if not key:
+            return
         table = key.partition(".")[0].partition("[")[0]
-        if key:
-            part = self.sections[table if table in self.sections else "more"]
-            part.open()
+        part = self.sections[table if table in self.sections else "more"]
+        part.open()
+        field = self.more.field(key)
+        if field is not None:
+            field.editor.setFocus()
+        else:
             part.focus_first()
-            self._show_whole(part)
+        self._show_whole(field or part)
 
     def _tell(self, problem: str, hint: str) -> None:
         close = Action(self.tr("Close"), self.file_problems.hide, self.tr("Put this message away."))
