@@ -45,8 +45,6 @@ def test_the_tiny_sample_ends_with_its_folder_and_asks_for_no_network(
     asked = block_network(monkeypatch, tmp_path)
     assert cli.main(["sample", "--tiny", "--out", str(folder)]) == 0
     assert asked() == ""
-    speeds = json.loads((folder / "results.json").read_text(encoding="utf-8"))["throughput"]
-    assert "inference" in speeds  # the children that measure it had no network either
     assert capsys.readouterr().out.splitlines()[-1] == str(folder)
     assert (folder / "student" / "model.safetensors").is_file()
     # What it showed of the machine serves the next estimate of it.
