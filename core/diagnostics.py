@@ -17,6 +17,7 @@ from core.failures import Failure
 from core.free_space import free_bytes, in_megabytes
 from core.machine import machine_name
 from core.run import RunFolder
+from core.secrets import without_secrets
 
 _EVENTS = 50
 _TAIL_BYTES = 1 << 16
@@ -24,14 +25,12 @@ _TAIL_BYTES = 1 << 16
 _TRACEBACK_LINES = 80
 _BEGINS_ENTRY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", re.MULTILINE)
 """In error.log, see `core.fault_log`."""
-_TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
-_SECRETS = (
-    (re.compile(r"\b(hf|api_org)_[A-Za-z0-9]{8,}"), "[token]"),
-    (re.compile(r"(?i)\b(bearer|authorization:?)\s+\S+"), r"\1 [token]"),
-    (re.compile(r"(?<=://)[^/\s@\"']+@"), "[login]@"),
-    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+"), r"\1?[query]"),
+_MORE_SECRETS = (
+    (re.compile(r"\b(hf|api_org)_[A-Za-z0-9]{8,}"), "[hidden]"),
+    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+"), r"\1?[hidden]"),
 )
-"""What of a text gives access to something; signed addresses carry it in their query."""
+"""What is hidden besides `core.secrets`', as this text goes to others: whatever looks like a token, and the queries of
+addresses, which may be signed."""
 
 
 def diagnostics(folder: RunFolder | None, failure: Failure, safe: str = "") -> str:
@@ -54,11 +53,8 @@ def diagnostics(folder: RunFolder | None, failure: Failure, safe: str = "") -> s
 
 def scrubbed(text: str) -> str:
     """A text without tokens and passwords, the user's home as ~, and nothing that a terminal would obey."""
-    for name in _TOKEN_NAMES:
-        token = os.environ.get(name, "").strip()
-        if token:
-            text = text.replace(token, "[token]")
-    for pattern, instead in _SECRETS:
+    text = without_secrets(text)
+    for pattern, instead in _MORE_SECRETS:
         text = pattern.sub(instead, text)
     for home in _homes():
         text = re.sub(re.escape(home) + r"(?![\w.-])", "~", text)

@@ -10,7 +10,7 @@ _HIDDEN = "[hidden]"
 _TOKEN = re.compile(r"\b(?:hf|api_org)_(?:(?:oauth|jwt)_[\w.-]{16,}|(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,})")
 _HEADER = re.compile(r"(?i)(\bauthorization\W{1,5}(?:bearer|basic)\s+|\bbearer\s+(?=[\w.~+/=-]{20}))[\w.~+/=-]+")
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/@\"'<>\\]+(?=@)")
-_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
 _SHORTEST = 8
 """Characters of a variable's value that are looked for: less is no token, and would be found anywhere."""
 
