@@ -261,7 +261,7 @@ def leaks(found: Mapping[str, Any] | None) -> str:
 
 def plain_tip(text: str) -> str:
     """A tooltip that shows a text as it is, whatever it looks like."""
-    return f"<span>{escape(text)}</span>"
+    return f"<span>{escape(text)}</span>" if "<" in text else text
 
 
 def reads_to_left(text: str) -> bool:

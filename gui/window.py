@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, QTimer
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
     QStackedWidget,
     QVBoxLayout,
@@ -33,6 +32,7 @@ from gui.pages.start import StartPage
 from gui.recent import RecentRuns
 from gui.settings import SettingsFile
 from gui.theme import SPACE, theme
+from gui.widgets.label import Label
 from gui.widgets.phases import phase_name
 from gui.widgets.problem import ProblemCard
 from gui.widgets.rail import Rail
@@ -149,11 +149,10 @@ class MainWindow(QMainWindow):
     def _make_status_line(self) -> None:
         line = self.statusBar()
         line.setSizeGripEnabled(False)
-        self._status = QLabel(line)
+        self._status = Label(parent=line)
         self._status.setObjectName("status-run")
-        self._status.setTextFormat(Qt.TextFormat.PlainText)
         self._status.setContentsMargins(SPACE.s, 0, 0, 0)
-        self._machine = QLabel(line)
+        self._machine = Label(parent=line)
         self._machine.setObjectName("status-machine")
         self._machine.setContentsMargins(0, 0, SPACE.s, 0)
         line.addWidget(self._status, 1)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt, QTranslator
+from PySide6.QtCore import QProcess, Qt, QTranslator
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -31,6 +31,7 @@ from gui import app as gui_app
 from gui.hook import Hook
 from gui.settings import SettingsFile
 from gui.theme import DARK, LIGHT, theme
+from tests.no_network import block_network
 
 SAMPLE = Path(resources.__file__).parent / "sample"
 PAGES = ("start", "setup", "run", "results", "library")
@@ -42,6 +43,23 @@ def driver(qtbot: QtBot, tmp_path: Path) -> Iterator[Driver]:
     yield driver
     driver.close()
     theme().choose("system")
+
+
+def test_nobody_asks_for_a_network_before_the_user_does(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = block_network(monkeypatch, tmp_path)
+    driver = Driver(qtbot, tmp_path)
+    for name in PAGES:
+        driver.window.show_page(name)
+    draft = driver.window.draft
+    draft.set("language.code", "mlt")
+    draft.set("corpus.sources", ["sample"])
+    draft.choose_teacher("sample")
+    driver.wait(lambda: draft.sizes is not None and not draft.looking)
+    driver.wait(lambda: not driver.window.findChildren(QProcess))
+    driver.close()
+    assert asked() == ""
 
 
 def test_the_windows_process_holds_nothing_heavy(tmp_path: Path) -> None:

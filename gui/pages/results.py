@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from core.errors import Fault, InputError
 from core.run import RunFolder
@@ -18,6 +18,7 @@ from gui.icons import icon
 from gui.theme import SPACE, set_role
 from gui.widgets.exporting import ExportBar
 from gui.widgets.failures import FailurePanel
+from gui.widgets.label import Label
 from gui.widgets.problem import ProblemCard
 from gui.widgets.score_table import ScoreTable, SpeedTable, StageTable
 
@@ -262,9 +263,8 @@ def _guessed(accuracy: float | None) -> str:
     return f"{text.number(accuracy)} %"
 
 
-def _label(role: str) -> QLabel:
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
+def _label(role: str) -> Label:
+    label = Label()
     label.setWordWrap(role == "note")
     set_role(label, role)
     return label

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.analysis.preview import recipe_sizes
 from core.errors import InputError
@@ -31,6 +31,7 @@ from gui.plots.score import ScorePlot
 from gui.run_model import RunModel
 from gui.theme import SPACE, set_role
 from gui.widgets.failure_card import FailureCard
+from gui.widgets.label import Label
 from gui.widgets.log import LogPanel
 from gui.widgets.phases import phase_name
 from gui.widgets.problem import ProblemCard
@@ -70,7 +71,7 @@ class RunPage(QWidget):
             ParametersPlot(self),
             ScorePlot(self),
         )
-        self._title, self._said = QLabel(self), QLabel(self)
+        self._title, self._said = Label(parent=self), Label(parent=self)
         self._strip = StageStrip(self)
         self._card, self._warnings = FailureCard(self), ProblemCard(self)
         self._card.resume_wanted.connect(self._go_on)
@@ -95,7 +96,6 @@ class RunPage(QWidget):
 
     def _build(self) -> None:
         for label, role in ((self._title, "title"), (self._said, "note")):
-            label.setTextFormat(Qt.TextFormat.PlainText)
             set_role(label, role)
         self._said.setWordWrap(True)
         head = QHBoxLayout()
@@ -153,7 +153,7 @@ class RunPage(QWidget):
         empty = QWidget(self)
         column = QVBoxLayout(empty)
         column.setContentsMargins(0, 0, 0, 0)
-        words = QLabel(self.tr("No run is open. Start one in the set-up, or try the sample."), empty)
+        words = Label(self.tr("No run is open. Start one in the set-up, or try the sample."), empty)
         set_role(words, "note")
         column.addWidget(words)
         row = QHBoxLayout()

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -23,6 +22,7 @@ from gui import text
 from gui.icons import icon
 from gui.recent import RecentRun, RecentRuns
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 from gui.widgets.phases import phase_icon, phase_name
 
 _LOOK_MILLISECONDS = 1500
@@ -53,10 +53,10 @@ class StartPage(QWidget):
         page = QVBoxLayout(self)
         page.setContentsMargins(SPACE.xl, SPACE.xl, SPACE.xl, SPACE.l)
         page.setSpacing(SPACE.m)
-        title = QLabel(self.tr("A small model of your language"), self)
+        title = Label(self.tr("A small model of your language"), self)
         set_role(title, "title")
         page.addWidget(title)
-        about = QLabel(
+        about = Label(
             self.tr(
                 "Monoglot makes a small, fast model of one language out of a large multilingual one. "
                 "Everything stays on this machine."
@@ -68,10 +68,10 @@ class StartPage(QWidget):
         page.addWidget(about)
         page.addLayout(self._actions())
         page.addSpacing(SPACE.m)
-        heading = QLabel(self.tr("Runs"), self)
+        heading = Label(self.tr("Runs"), self)
         set_role(heading, "heading")
         page.addWidget(heading)
-        self._empty = QLabel(
+        self._empty = Label(
             self.tr(
                 "No run yet. The sample takes about three minutes and shows everything; its numbers are a sample's."
             ),

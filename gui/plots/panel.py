@@ -28,6 +28,7 @@ from gui.plots.export import save_csv, save_png, save_svg
 from gui.plots.legend import Legend
 from gui.text import count
 from gui.theme import SPACE, set_role, theme
+from gui.widgets.label import Label
 
 
 class PlotPanel(QFrame):
@@ -73,17 +74,16 @@ class PlotPanel(QFrame):
         self.canvas.setToolTip("")
         self.legend = Legend(self)
         self._values = _Values(self.canvas)
-        self._problem = QLabel(self)
-        self._problem.setTextFormat(Qt.TextFormat.PlainText)
+        self._problem = Label(parent=self)
         self._problem.setWordWrap(True)
         set_role(self._problem, "bad")
         self._problem.hide()
-        self._empty = QLabel(self.tr("Nothing to show yet."), self.canvas)
+        self._empty = Label(self.tr("Nothing to show yet."), self.canvas)
         set_role(self._empty, "note")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
-        heading = QLabel(title, self)
+        heading = Label(title, self)
         set_role(heading, "strong")
         heading.setToolTip(description)
         self._log = self._button("", self.tr("Logarithmic scale: small losses show as clearly as large ones (L)."))

@@ -9,13 +9,14 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gui.coverage import CoverageCurve
 from gui.plots.axes import NumberAxis, plain
 from gui.plots.labels import small_font
 from gui.text import count, megabytes, percent
 from gui.theme import SIZE, SPACE, set_role, theme
+from gui.widgets.label import Label
 
 _HEIGHT = 236
 _AXIS_WIDTH = 58
@@ -47,8 +48,7 @@ class VocabularyPlot(pg.GraphicsView):
         self._curve: CoverageCurve | None = None
         self._cost = (0.0, 0.0)
         self._size: int | None = None
-        self._told = QLabel(self)
-        self._told.setTextFormat(Qt.TextFormat.PlainText)
+        self._told = Label(parent=self)
         self._told.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._told.setAutoFillBackground(True)
         self._told.setMargin(SPACE.xs)

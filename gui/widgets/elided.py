@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStyle, QWidget
+
+from gui.text import plain_tip
+from gui.widgets.label import Label
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(Label):
     """Plain text on one line; the whole of it is the tooltip."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
+        super().__init__(text, parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.setText(text)
 
     def setText(self, text: str) -> None:
         """Show a text."""
         super().setText(text)
-        # A tooltip would read a text that looks like HTML as such.
-        self.setToolTip("" if "<" in text else text)
+        self.setToolTip(plain_tip(text))
 
     def minimumSizeHint(self) -> QSize:
         """It can be as narrow as need be."""

@@ -11,7 +11,6 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from gui.jobs import Job
 from gui.theme import SPACE, set_role
 from gui.widgets.elided import ElidedLabel
+from gui.widgets.label import Label
 from gui.widgets.problem import ProblemCard
 
 
@@ -38,7 +38,7 @@ class MakingBar(QWidget):
         row = QHBoxLayout(self._busy)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE.s)
-        self._text = QLabel(self._busy)
+        self._text = Label(parent=self._busy)
         self._bar = QProgressBar(self._busy)
         self._bar.setAccessibleName(self.tr("Progress"))
         cancel = QPushButton(self.tr("Cancel"), self._busy)

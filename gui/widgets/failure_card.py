@@ -7,7 +7,7 @@ from functools import partial
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.diagnostics import diagnostics
 from core.failures import Failure
@@ -16,6 +16,7 @@ from core.safe_point import SafePoint, safe_point, safe_words
 from gui.lookup import Lookup
 from gui.text import stage_name
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 
 
 class FailureCard(QFrame):
@@ -33,14 +34,13 @@ class FailureCard(QFrame):
         self._begun = False
         self._lookup = Lookup(self, slow=True)
         self._lookup.found.connect(self._show_safe)
-        self._what, self._safe, self._next = QLabel(self), QLabel(self), QLabel(self)
+        self._what, self._safe, self._next = Label(parent=self), Label(parent=self), Label(parent=self)
         set_role(self._what, "strong")
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE.m, SPACE.s, SPACE.m, SPACE.s)
         column.setSpacing(SPACE.xs)
         for label in (self._what, self._safe, self._next):
             # Names of files and models stand in it: never read as rich text.
-            label.setTextFormat(Qt.TextFormat.PlainText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label.setWordWrap(True)
             column.addWidget(label)

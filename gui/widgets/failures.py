@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 
 from core.wording import clean
 from gui import text
 from gui.icons import icon
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 from gui.widgets.score_table import NumberTable
 
 _LABELS, _EXAMPLES = 8, 5
@@ -120,8 +121,7 @@ class FailurePanel(QFrame):
 
     def _add(self, words: str, role: str) -> None:
         """A line of plain text, set on the side where its script begins."""
-        label = QLabel(words, self.content)
-        label.setTextFormat(Qt.TextFormat.PlainText)
+        label = Label(words, self.content)
         label.setWordWrap(True)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         if not role and text.reads_to_left(words):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Fault
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 
 
 class Action(NamedTuple):
@@ -71,9 +72,8 @@ class ProblemCard(QFrame):
     def _add_text(self, problem: str, hint: str) -> None:
         for text, role in ((problem, "strong"), (hint, "")):
             if text:
-                label = QLabel(text, self)
+                label = Label(text, self)
                 # Names of files and models stand in it: never read as rich text.
-                label.setTextFormat(Qt.TextFormat.PlainText)
                 label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 label.setWordWrap(True)
                 label.setProperty("role", role)

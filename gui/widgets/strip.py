@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from gui import text
 from gui.icons import icon
 from gui.run_model import StageView
 from gui.theme import SPACE, set_role, theme
+from gui.widgets.label import Label
 from gui.worker import Phase
 
 _ICON = 16
@@ -48,12 +48,10 @@ class StageSegment(QFrame):
         super().__init__(parent)
         set_role(self, "card")
         self._shown: tuple[StageView, Phase] | None = None
-        self._sign = QLabel(self)
+        self._sign = Label(parent=self)
         self._sign.setFixedSize(_ICON, _ICON)
-        self._name = QLabel(self)
-        self._state = QLabel(self)
-        for label in (self._name, self._state):
-            label.setTextFormat(Qt.TextFormat.PlainText)
+        self._name = Label(parent=self)
+        self._state = Label(parent=self)
         set_role(self._state, "small")
         self._bar = QProgressBar(self)
         self._bar.setRange(0, 1000)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from gui.text import count
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class SuggestedSizes(QWidget):
                 widget.deleteLater()
         self.buttons = {}
         for group in groups:
-            label = QLabel(group.words, self)
+            label = Label(group.words, self)
             label.setToolTip(group.help)
             set_role(label, "small")
             self._row.addSpacing(SPACE.m if self.buttons else 0)

@@ -6,12 +6,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QAbstractSpinBox, QGridLayout, QLabel, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QGridLayout, QSlider, QSpinBox, QWidget
 
 from gui.targets import nearest
-from gui.text import count
+from gui.text import count, plain_tip
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
+from gui.widgets.label import Label
 from gui.widgets.suggested_sizes import SizeGroup, SuggestedSizes
 
 
@@ -30,13 +31,13 @@ class TargetSlider(QWidget):
         self._own = 0
         self._only_steps = False
         self._tooltip = tooltip
-        label = QLabel(words, self)
-        note = QLabel(term, self)
+        label = Label(words, self)
+        note = Label(term, self)
         set_role(note, "small")
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setObjectName(name)
         self.field = _StepField(self)
-        self._end = QLabel(self)
+        self._end = Label(parent=self)
         set_role(self._end, "small")
         self.suggestions = SuggestedSizes(words, self)
         label.setToolTip(tooltip)
@@ -113,7 +114,7 @@ class TargetSlider(QWidget):
         """Say why this size can't be set; empty: it can."""
         self.setEnabled(not reason)
         for widget in (self.slider, self.field):
-            widget.setToolTip(reason or self._tooltip)
+            widget.setToolTip(plain_tip(reason or self._tooltip))
 
     def step(self, steps: int) -> None:
         """Go so many steps on, or back."""

@@ -11,7 +11,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QStackedWidget,
     QToolButton,
@@ -38,6 +37,7 @@ from gui.plots.volume import VolumePlot
 from gui.recent import RecentRuns
 from gui.theme import SPACE, set_role
 from gui.widgets.exporting import PageBar
+from gui.widgets.label import Label
 from gui.widgets.problem import ProblemCard
 
 _LOOK_MILLISECONDS = 3000
@@ -83,14 +83,14 @@ class LibraryPage(QWidget):
         page = QVBoxLayout(self)
         page.setContentsMargins(SPACE.l, SPACE.m, SPACE.l, SPACE.m)
         page.setSpacing(SPACE.s)
-        title = QLabel(self.tr("Library"), self)
+        title = Label(self.tr("Library"), self)
         set_role(title, "title")
         head = QHBoxLayout()
         head.addWidget(title, 1)
         self._actions = self._make_actions()
         head.addWidget(self._actions)
         page.addLayout(head)
-        self._says = QLabel(self)
+        self._says = Label(parent=self)
         self._says.setWordWrap(True)
         set_role(self._says, "note")
         page.addWidget(self._says)
@@ -122,9 +122,8 @@ class LibraryPage(QWidget):
         side = QWidget(self)
         self._table = RunTable(side)
         self._numbers = QWidget(side)
-        self._legend = QLabel(self._numbers)
+        self._legend = Label(parent=self._numbers)
         self._legend.setWordWrap(True)
-        self._legend.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._legend, "note")
         column = QVBoxLayout(self._numbers)
         column.setContentsMargins(0, 0, 0, 0)
@@ -182,7 +181,7 @@ class LibraryPage(QWidget):
         row = QHBoxLayout(actions)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE.s)
-        self._copied = QLabel(actions)
+        self._copied = Label(parent=actions)
         set_role(self._copied, "good")
         row.addWidget(self._copied)
         copy = QPushButton(self.tr("Copy the table"), actions)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.plots.panel import PlotPanel
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 
 _HEIGHT = 360
 
@@ -91,9 +92,8 @@ class _Section(QWidget):
         plot.setMinimumHeight(_HEIGHT)
         # What the words leave of the page, not what a canvas would like.
         plot.canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        self._heading, self._words = QLabel(self), QLabel(self)
+        self._heading, self._words = Label(parent=self), Label(parent=self)
         for label, role in ((self._heading, "heading"), (self._words, "note")):
-            label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             set_role(label, role)

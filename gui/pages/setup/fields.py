@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QToolButton,
     QVBoxLayout,
@@ -25,9 +24,10 @@ from gui.icons import icon
 from gui.pages.setup.choice_words import choice_words
 from gui.pages.setup.field_words import FILES, ZERO_IS_AUTOMATIC, help_of, label_of, term_of
 from gui.pages.setup.section import plain_label
-from gui.text import count
+from gui.text import count, plain_tip
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
+from gui.widgets.label import Label
 
 _LEAST_LETTERS = 12
 """That a list of words has room for."""
@@ -103,7 +103,7 @@ class FieldControl(QWidget):
 
     def _tell_decision(self, decided: Pick | None) -> None:
         reason = f" {decided.reason}" if decided is not None else ""
-        self.editor.setToolTip(help_of(self.key) + reason)
+        self.editor.setToolTip(plain_tip(help_of(self.key) + reason))
 
     def _browse_button(self) -> QToolButton:
         button = QToolButton(self)
@@ -185,14 +185,14 @@ class FieldForm(QWidget):
         grid.setVerticalSpacing(SPACE.xs)
         for index, (key, rule) in enumerate(entries):
             row, column = 2 * (index // columns), index % columns
-            label = QLabel(label_of(key), self)
+            label = Label(label_of(key), self)
             label.setToolTip(help_of(key))
             control = FieldControl(key, rule, self)
             label.setBuddy(control.editor)
             control.changed.connect(lambda value, key=key: self._write(key, value))
             control.judged.connect(self.judged)
             self.controls[key] = control
-            term = QLabel(term_of(key), self)
+            term = Label(term_of(key), self)
             set_role(term, "small")
             term.setVisible(term_of(key) != label_of(key).lower())
             words = QHBoxLayout()

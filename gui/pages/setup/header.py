@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from core.recipe import Method
 from gui.draft import Draft
@@ -12,6 +12,7 @@ from gui.icons import icon
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.elided import ElidedLabel
+from gui.widgets.label import Label
 
 
 class Header(QWidget):
@@ -36,7 +37,7 @@ class Header(QWidget):
             ),
         }
         self._about = {name: about for name, (_, about) in presets.items()}
-        title = QLabel(self.tr("Set up"), self)
+        title = Label(self.tr("Set up"), self)
         set_role(title, "title")
         self.about = ElidedLabel(parent=self)
         set_role(self.about, "note")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from PySide6.QtWidgets import QLabel
-
 from core.recipe import Corpus, Method, Recipe, Schedule, Targets
 from core.resolve import Pick
 from core.rules import Rule
@@ -16,6 +14,7 @@ from gui.pages.setup.fields import FieldControl, FieldForm
 from gui.pages.setup.section import Section
 from gui.targets import AXES
 from gui.theme import set_role
+from gui.widgets.label import Label
 
 _TABLES: dict[str, type[Any]] = {
     "": Recipe,
@@ -57,7 +56,7 @@ class MoreSection(Section):
         if self._forms:
             return
         for table, entries in more_keys().items():
-            heading = QLabel(group_of(table), self)
+            heading = Label(group_of(table), self)
             set_role(heading, "strong")
             self.body.addWidget(heading)
             form = FieldForm(entries, self._read, self.draft.set, self)

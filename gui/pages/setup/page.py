@@ -239,7 +239,8 @@ class SetupPage(QWidget):
             self.open_recipe(Path(path))
 
     def _save_recipe(self) -> None:
-        proposed = self.draft.base / f"{self.draft.value('name') or 'recipe'}.toml"
+        # A name that was typed or read may still hold a path: only its end is proposed.
+        proposed = self.draft.base / Path(f"{self.draft.value('name') or 'recipe'}.toml").name
         path, _ = QFileDialog.getSaveFileName(self, self.tr("Save the recipe"), str(proposed), self._kinds())
         if path:
             self.save_recipe(Path(path))

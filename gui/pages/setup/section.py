@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.errors import Fault
 from gui.draft import Draft
 from gui.icons import icon
 from gui.theme import SPACE, set_role, theme
 from gui.widgets.elided import ElidedLabel
+from gui.widgets.label import Label
 from gui.widgets.problem import ProblemCard
 
 if TYPE_CHECKING:  # it takes its labels from here
@@ -64,10 +65,10 @@ class Section(QFrame):
 
         header = QHBoxLayout()
         header.setSpacing(SPACE.s)
-        numeral = QLabel(number, self)
+        numeral = Label(number, self)
         numeral.setFixedWidth(14)
         set_role(numeral, "note")
-        self._title = QLabel(self)
+        self._title = Label(parent=self)
         self._title.setMinimumWidth(76)
         set_role(self._title, "strong")
         header.addWidget(numeral)
@@ -195,11 +196,11 @@ class Section(QFrame):
         self.button.setToolTip(tooltip)
 
 
-class _Mark(QLabel):
+class _Mark(Label):
     """A tick, a warning, a question mark or nothing, in the theme's colours."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self.state = "none"
         self.setFixedSize(_MARK, _MARK)
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -230,10 +231,9 @@ class _Mark(QLabel):
             self.setPixmap(icon(self.state, role).pixmap(_MARK, _MARK))
 
 
-def plain_label(role: str = "", parent: QWidget | None = None) -> QLabel:
+def plain_label(role: str = "", parent: QWidget | None = None) -> Label:
     """A label for texts that hold names of files, models or people's data: several lines, plain."""
-    label = QLabel(parent)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = Label(parent=parent)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     if role:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton
 
 from core.analysis.size import Estimate
 from core.families import Sizes
@@ -17,6 +17,7 @@ from gui.settings import SettingsFile
 from gui.targets import AXES, paper_widths, steps, whole_head_widths
 from gui.text import count, megabytes, parameters, percent
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 from gui.widgets.size_bar import SizeBar
 from gui.widgets.suggested_sizes import SizeGroup
 from gui.widgets.target_slider import TargetSlider
@@ -72,11 +73,11 @@ class TargetSection(Section):
             grid.setColumnStretch(index % 2, 1)
         self.body.addLayout(grid)
 
-        self.estimate = QLabel(self)
+        self.estimate = Label(parent=self)
         self.estimate.setObjectName("label-estimate")
         self.estimate.setAccessibleName(self.tr("Size of the student"))
         set_role(self.estimate, "heading")
-        self.exact = QLabel(self)
+        self.exact = Label(parent=self)
         set_role(self.exact, "note")
         self.suggest = QPushButton(self.tr("Suggest"), self)
         self.suggest.setToolTip(self.tr("Set all four sizes to a reasonable beginning for this teacher."))

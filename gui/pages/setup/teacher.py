@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSpinBox,
@@ -36,6 +35,7 @@ from gui.settings import SettingsFile
 from gui.text import count, megabytes, parameters
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
+from gui.widgets.label import Label
 from gui.widgets.problem import Action
 
 _SOURCE = Qt.ItemDataRole.UserRole
@@ -138,7 +138,7 @@ class TeacherSection(Section):
         self.adapt_steps.setToolTip(self.tr("Optimiser steps on your text; more takes longer and fits it better."))
         self.adapt_steps.valueChanged.connect(self._on_adapt_steps)
         CalmWheel(self.adapt_steps)
-        steps = QLabel(self.tr("steps"), self)
+        steps = Label(self.tr("steps"), self)
         set_role(steps, "note")
         self.adapt_why = plain_label("note", self)
         row = QHBoxLayout()

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QToolButton,
     QVBoxLayout,
@@ -36,6 +35,7 @@ from gui.text import count, megabytes, number, percent
 from gui.theme import SPACE, set_role
 from gui.widgets.calm_wheel import CalmWheel
 from gui.widgets.elided import ElidedLabel
+from gui.widgets.label import Label
 from gui.widgets.problem import ProblemCard
 
 _WAIT_MILLISECONDS = 800
@@ -104,7 +104,7 @@ class VocabularyView(QWidget):
         self.bar = QProgressBar(self)
         self.bar.setAccessibleName(self.tr("Counting the tokens of your text"))
         self.bar.setFixedWidth(120)
-        counting = QLabel(self.tr("Counting the tokens of your text…"), self)
+        counting = Label(self.tr("Counting the tokens of your text…"), self)
         set_role(counting, "note")
         self._busy = (counting, self.bar)
         head = QHBoxLayout()

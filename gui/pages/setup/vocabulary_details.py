@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from gui.pages.setup.section import plain_label
 from gui.text import count, number, percent
 from gui.theme import SPACE, set_role
+from gui.widgets.label import Label
 from gui.widgets.pieces import PiecesText
 
 _MOST_WORDS = 8
@@ -54,7 +55,7 @@ class BrokenWords(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAccessibleName(self.tr("Words that break worst"))
-        title = QLabel(self.tr("Words that break worst"), self)
+        title = Label(self.tr("Words that break worst"), self)
         set_role(title, "strong")
         self.note = plain_label("note", self)
         self._grid = QGridLayout(self)
@@ -63,7 +64,7 @@ class BrokenWords(QWidget):
         self._grid.setVerticalSpacing(0)
         self._grid.addWidget(title, 0, 0, 1, 3)
         self._grid.addWidget(self.note, 1, 0, 1, 3)
-        self._heads = [QLabel(text, self) for text in (self.tr("Before"), self.tr("After"), self.tr("Times"))]
+        self._heads = [Label(text, self) for text in (self.tr("Before"), self.tr("After"), self.tr("Times"))]
         for column, head in enumerate(self._heads):
             set_role(head, "small")
             self._grid.addWidget(head, 2, column)
@@ -94,8 +95,8 @@ class BrokenWords(QWidget):
                 after.show_pieces(word["word"], word["after"])
                 times.setText(count(word["count"]))
 
-    def _add_row(self, row: int) -> tuple[PiecesText, PiecesText, QLabel]:
-        before, after, times = PiecesText(self), PiecesText(self), QLabel(self)
+    def _add_row(self, row: int) -> tuple[PiecesText, PiecesText, Label]:
+        before, after, times = PiecesText(self), PiecesText(self), Label(parent=self)
         set_role(times, "note")
         times.setAlignment(_RIGHT)
         times.setToolTip(self.tr("How often the word occurs in the held-out texts."))
@@ -114,7 +115,7 @@ class Example(QWidget):
         grid.setHorizontalSpacing(SPACE.m)
         grid.setVerticalSpacing(SPACE.xs)
         self.before, self.after = PiecesText(self, wrapped=True), PiecesText(self, wrapped=True)
-        self._counts = (QLabel(self), QLabel(self))
+        self._counts = (Label(parent=self), Label(parent=self))
         for row, (label, pieces) in enumerate(zip(self._counts, (self.before, self.after), strict=True)):
             set_role(label, "small")
             column = QVBoxLayout()
