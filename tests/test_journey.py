@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from journeys import RECIPE
+from journeys import recipe
 from pyqtgraph import PlotWidget
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
@@ -106,11 +106,10 @@ def test_from_a_recipe_to_an_exported_model(driver: Driver, tmp_path: Path) -> N
 
 
 def test_stopped_killed_and_resumed(driver: Driver, tmp_path: Path) -> None:
-    # In each stage: test_pipeline stops, test_torture kills. Here it is about what the window makes of it.
-    recipe = tmp_path / "journey.toml"
-    text = RECIPE.format(method='distil_after = "each"')
-    recipe.write_text(text, encoding="utf-8")
-    driver.window.open_recipe(recipe)
+    # test_pipeline stops in every stage, test_torture kills. Here it is about what the window makes of it.
+    path = tmp_path / "journey.toml"
+    path.write_text(recipe(), encoding="utf-8")
+    driver.window.open_recipe(path)
     driver.wait(lambda: driver.find("button-compress").isEnabled())
     driver.click("button-compress")
     driver.wait_stage("adapt")

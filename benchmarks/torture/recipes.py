@@ -18,11 +18,11 @@ device = "cpu"
 precision = "float32"
 threads = 1
 """
-_ROUNDS = """
-name = "rounds"
+_WHOLE = """
+name = "{name}"
 [teacher]
 model = "sample"
-adapt_steps = 6
+adapt_steps = {adapt_steps}
 [language]
 code = "mlt"
 [corpus]
@@ -36,9 +36,8 @@ intermediate_size = 256
 hidden_size = 64
 vocabulary_size = 700
 [method]
-distil_after = "each"
-rounds = 2
-""" + _SCHEDULE.format(steps=8) + """
+{method}
+""" + _SCHEDULE + """
 [[tasks]]
 kind = "topic"
 source = "sample"
@@ -79,9 +78,14 @@ epochs = 2
 """  # fmt: skip
 
 
+def whole(name: str, *, method: str, adapt_steps: int, steps: int) -> str:
+    """A recipe of every stage; `method` are lines for [method]."""
+    return _WHOLE.format(name=name, method=method, adapt_steps=adapt_steps, steps=steps)
+
+
 def rounds() -> str:
     """Every stage, adaptation and cuts in rounds of learning included."""
-    return _ROUNDS
+    return whole("rounds", method='distil_after = "each"\nrounds = 2', adapt_steps=6, steps=8)
 
 
 def tiny() -> str:
