@@ -59,13 +59,13 @@ def _inputs(found: Sequence[dict[str, Any]]) -> str:
 
 
 def _cost(found: dict[str, Any]) -> str:
-    each = ", ".join(f"{seconds:.1f}" for seconds in found["seconds_each"])
+    *due, last = (f"{seconds:.1f} s" for seconds in found["seconds_each"])
     return (
         "## What checkpoints cost\n\n"
         "Made by `python -m benchmarks.checkpoints`: half of mBERT's layers trained with the default settings, each "
-        f"checkpoint {found['megabytes']:,.0f} MB, read back before the previous one goes. In {found['seconds']:,.0f} "
-        f"s, {found['checkpoints']} of them were written ({each} s each; the last one because of the stop): "
-        f"**{100 * found['share']:.1f} %** of the time."
+        f"checkpoint {found['megabytes']:,.0f} MB, flushed, and read back before the previous one goes. In "
+        f"{found['seconds']:,.0f} s from the stage's beginning {found['checkpoints']} fell due ({', '.join(due)}): "
+        f"**{100 * found['share']:.1f} %** of the time. The stop at the end wrote one more ({last})."
     )
 
 

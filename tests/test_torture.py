@@ -313,9 +313,13 @@ def test_a_wish_that_is_no_file_is_none(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_a_terminal_that_is_closed_stops_the_run_in_order(tmp_path: Path) -> None:
     ctx = RunContext(RunFolder(tmp_path))
-    with _signals(ctx):
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert ctx.stop_signal
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
+    try:
+        with _signals(ctx):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert ctx.stop_signal
+    finally:
+        signal.signal(signal.SIGHUP, before)
     ctx.finish("stopped")
 
 

@@ -13,7 +13,7 @@ from gui.controller import RunController, RunState
 from gui.settings import SettingsFile
 from gui.window import MainWindow
 
-PATIENCE = 60_000
+PATIENCE = 180_000
 """Milliseconds that a step of a real run may take on a busy machine."""
 
 

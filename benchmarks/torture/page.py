@@ -14,11 +14,11 @@ def section(results: Mapping[str, Any]) -> str:
     Args:
         results: what `python -m benchmarks.torture` wrote.
     """
-    parts = ["## Killed, starved and damaged", _about(results)]
+    parts = []
     if results["kills"]["kills"]:
-        parts += ["### Kills", _kills(results)]
+        parts += ["## Killed", _about(results), _kills(results)]
     if results["cases"]:
-        parts += ["### Faults", _faults(results["cases"])]
+        parts += ["## Starved and damaged", _about(results), _faults(results["cases"])]
     return "\n\n".join(parts) + "\n"
 
 

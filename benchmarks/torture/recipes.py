@@ -89,9 +89,9 @@ def rounds() -> str:
 
 
 def tiny() -> str:
-    """The sample's tiny recipe, with one thread and a checkpoint at every step."""
+    """The sample's tiny recipe, with a checkpoint at every step."""
     text = (Path(resources.__file__).parent / "sample" / "recipe-tiny.toml").read_text(encoding="utf-8")
-    return text.replace("threads = 2", "threads = 1\ncheckpoint_minutes = 0")
+    return text.replace("threads = 1", "threads = 1\ncheckpoint_minutes = 0")
 
 
 def outside(folder: Path) -> Path:

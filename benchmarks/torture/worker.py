@@ -70,6 +70,12 @@ class Worker:
         words = ["run", *([str(recipe)] if recipe else []), "--out", str(folder.path), *(["--resume"] * resume)]
         self._errors = errors or folder.path.parent / f"{folder.path.name}-{time.monotonic_ns()}.stderr"
         self._errors.parent.mkdir(parents=True, exist_ok=True)
+
+        def prepare() -> None:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, which the torture may run under, has it ignored
+            if before is not None:
+                before()
+
         with open(self._errors, "wb") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *module, *words],
@@ -79,7 +85,7 @@ class Worker:
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", **environment},
                 start_new_session=True,
-                preexec_fn=before,
+                preexec_fn=prepare,
             )
 
     @property
