@@ -3,14 +3,15 @@
     python -m benchmarks.reliability --torture FILE… --fuzz FILE… [--checkpoints FILE] --out docs/reliability.md
 
 The files are what `python -m benchmarks.torture --out`, `python -m benchmarks.fuzz --out` and
-`python -m benchmarks.checkpoints` wrote. Several of a kind are joined: kills and faults, readers and readers.
+`python -m benchmarks.checkpoints` wrote. Several of a kind are joined: kills and faults, readers and readers. A fault
+or reader that is in two of them counts as in the later one: it was tried again, after something was mended.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="PAGE")
     options = parser.parse_args()
-    parts = [_HEAD, *(tortured(found) for found in _read(options.torture)), _inputs(_read(options.fuzz))]
+    parts = [_HEAD, *map(tortured, _latest(_read(options.torture))), _inputs(_read(options.fuzz))]
     if options.checkpoints is not None:
         parts.append(_cost(_read([options.checkpoints])[0]))
     options.out.write_text("\n".join(part.strip("\n") + "\n" for part in parts), encoding="utf-8")
@@ -41,6 +42,13 @@ def main() -> None:
 
 def _read(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _latest(found: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each file's results, its faults as they went the last time, where they stood the first time."""
+    last = {case["name"]: case for one in found for case in one["cases"]}
+    for one in found:
+        yield {**one, "cases": [last.pop(case["name"]) for case in one["cases"] if case["name"] in last]}
 
 
 def _inputs(found: Sequence[dict[str, Any]]) -> str:

@@ -15,10 +15,12 @@ from resources import sample
 from tests.no_network import block_network
 
 
-def test_the_whole_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_sample(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    assert cli.main(["sample", "--out", str(folder), "--json"]) == 0
-    results = json.loads(capsys.readouterr().out)
+    command = [sys.executable, "-m", "core.cli", "sample", "--out", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
     assert results["run"] == str(folder)
     assert results["student"]["compression"] >= 0.85
     stages = ["vocabulary", "layers", "feed_forward", "hidden", "evaluate"]

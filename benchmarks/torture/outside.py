@@ -222,7 +222,7 @@ def cases() -> list[Case]:
         _outside("task changed", "half of the task's training examples are gone", _change_task),
         _outside("teacher removed", "the teacher is gone", lambda given: injuries.remove(given / "teacher"), "teacher"),
         _outside("teacher changed", "a bit of the teacher's weights is another one",
-                 lambda given: injuries.flip_a_bit(given / "teacher" / "model.safetensors"), "teacher", "not the one"),
+                 lambda given: injuries.flip_a_bit(given / "teacher" / "model.safetensors"), "teacher", "have changed"),
         _outside("teacher cut short", "half of the teacher's weights is gone",
                  lambda given: injuries.cut_in_half(given / "teacher" / "model.safetensors"), "safetensors"),
         _cache("cache removed while it is used", "the machine's cache removed in layers", shutil.rmtree,
