@@ -85,7 +85,7 @@ class SpaceWatch:
             return None
         if self._insisted:
             return None
-        words = f"Only {in_megabytes(free)} are left on the disk of {self._path}: paused before it is full."
+        words = f"Only {in_megabytes(free)} are left on the disk of {self._path}: the run is paused."
         return told("disk_nearly_full", words, f"Free {in_megabytes(needed - free)}: the run goes on by itself.")
 
     def insist(self) -> None:

@@ -21,7 +21,8 @@ from core.free_space import next_writes, require_space
 from core.known_speed import learn_from_run, write_estimate
 from core.loading import heeding, hold
 from core.preflight import Checked, check, check_teacher
-from core.recipe import Recipe, absolute, parse, to_toml
+from core.recipe import Recipe, absolute, parse
+from core.recipe_text import to_toml
 from core.run import RunFolder, settle_folder
 from core.run_context import RunContext
 from core.run_end import CUT_OFF, failure_of_run

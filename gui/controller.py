@@ -12,7 +12,8 @@ import appdirs
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from core.errors import Fault, InputError
-from core.recipe import Recipe, absolute, parse, to_toml
+from core.recipe import Recipe, absolute, parse
+from core.recipe_text import to_toml
 from core.run import RunFolder
 from gui.child import Launch
 from gui.text import count, stage_name

@@ -14,7 +14,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.analysis.size import Estimate, target_faults
 from core.errors import Fault, InputError
 from core.families import Sizes
-from core.recipe import Recipe, from_mapping, mapping_to_toml, read, read_toml
+from core.recipe import Recipe, from_mapping, read, read_toml
+from core.recipe_text import mapping_to_toml
 from core.resolve import Pick
 from core.sealing import write_atomic
 from gui.draft_content import (

@@ -7,7 +7,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from core.errors import Fault
-from core.recipe import mapping_to_toml, read_toml
+from core.recipe import read_toml
+from core.recipe_text import mapping_to_toml
 from core.sealing import write_atomic
 from gui.draft_content import Content, showable, without_empty
 from gui.settings import SettingsFile, free_path

@@ -10,7 +10,8 @@ from typing import Any
 
 from core.event_log import EventLog
 from core.events import Event, Loss, Message, Score, Size, Stage
-from core.recipe import Recipe, parse, to_toml
+from core.recipe import Recipe, parse
+from core.recipe_text import to_toml
 from core.run import RunFolder
 
 RECIPE = """

@@ -15,7 +15,8 @@ from window_driver import Driver
 
 from core.errors import Fault
 from core.failures import told
-from core.recipe import absolute, parse, to_toml
+from core.recipe import absolute, parse
+from core.recipe_text import to_toml
 from core.run import RunFolder
 from gui.draft_content import movable_recipe
 from gui.pages.run import RunPage

@@ -55,7 +55,8 @@ def test_only_runs_on_the_same_data_in_the_same_language_are_compared(tmp_path: 
     for name, tasks in (("other", other_data), ("probe", by_probe)):
         run = run_of(tmp_path / name, "slk", 1.0)
         text = run.recipe.read_text(encoding="utf-8")
-        from core.recipe import parse, to_toml
+        from core.recipe import parse
+        from core.recipe_text import to_toml
 
         run.recipe.write_text(to_toml(replace(parse(text), tasks=tasks)), encoding="utf-8")
         folders.append(run)

@@ -21,8 +21,8 @@ from core.recipe import (
     absolute,
     parse,
     settings,
-    to_toml,
 )
+from core.recipe_text import reasons_in, to_toml
 
 LEAST = """
 [teacher]
@@ -271,7 +271,7 @@ def test_what_is_written_reads_back_the_same(recipe: Recipe) -> None:
     assert parse(to_toml(recipe)) == recipe
     reasons = {"method.alpha": "A reason.", "corpus.sources": "Another.", "schedule.patience": 'With "marks" = [x].'}
     assert parse(to_toml(recipe, reasons)) == recipe
-    assert recipes.reasons_in(to_toml(recipe, reasons)) == reasons
+    assert reasons_in(to_toml(recipe, reasons)) == reasons
 
 
 @examples(max_examples=30, deadline=None)

@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.export.markup import Markup, element, joined, table, text
 from core.export.report import write_report
 from core.export.versions import monoglot_version, versions
-from core.recipe import to_toml
+from core.recipe_text import to_toml
 from core.run import RunFolder
 
 EVIL = "<script>alert(1)</script>\"&'\x1b[31m\u202edlrow\u2066\x00\udcff"

@@ -11,7 +11,8 @@ import torch
 from core import recipe as recipes
 from core.errors import InputError
 from core.families import FAMILIES, Sizes
-from core.recipe import Recipe, parse, preset_values, reasons_in, settings, to_toml
+from core.recipe import Recipe, parse, preset_values, settings
+from core.recipe_text import reasons_in, to_toml
 from core.resolve import CHOICES, OURS, PAPER, adaptation_rate, choices, explained, learning_rate, resolve
 
 BERT, XLM_R, *_ = FAMILIES
@@ -40,7 +41,7 @@ def test_nothing_is_left_open() -> None:
 def test_resolving_twice_changes_nothing() -> None:
     done = resolve(recipe("[targets]\nhidden_size = 320\n"), XLM_R, SIZES)
     assert done.targets.attention_heads == 5
-    assert resolve(recipes.parse(recipes.to_toml(done)), XLM_R, SIZES) == done
+    assert resolve(recipes.parse(to_toml(done)), XLM_R, SIZES) == done
 
 
 def test_the_papers_preset_follows_the_paper() -> None:

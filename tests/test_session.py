@@ -8,7 +8,8 @@ import pytest
 
 from core.errors import Stopped
 from core.events import Event, Stage
-from core.recipe import load, reasons_in
+from core.recipe import load
+from core.recipe_text import reasons_in
 from core.run import RunFolder
 from tests.journeys import journey, recipe
 

@@ -21,7 +21,8 @@ from core.corpus.prepare import prepare
 from core.errors import InputError, Stopped
 from core.events import Event, Loss
 from core.preflight import check_teacher
-from core.recipe import Recipe, from_mapping, mapping_to_toml, settings, to_toml
+from core.recipe import Recipe, from_mapping, settings
+from core.recipe_text import mapping_to_toml, to_toml
 from core.run import RunFolder, settle_folder
 from core.run_context import RunContext
 from core.sealing import write_atomic, write_json

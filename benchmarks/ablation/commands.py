@@ -17,7 +17,8 @@ from benchmarks.ablation.store import Store
 from core.context import Quiet
 from core.corpus.prepare import prepare
 from core.errors import InputError
-from core.recipe import Recipe, from_mapping, mapping_to_toml
+from core.recipe import Recipe, from_mapping
+from core.recipe_text import mapping_to_toml
 from core.sealing import write_atomic, write_json
 
 SAMPLE = "sample"

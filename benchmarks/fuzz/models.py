@@ -20,7 +20,7 @@ from benchmarks.fuzz.reader import Reader
 from core.errors import InputError
 from core.preflight import recipe_faults, teacher_here
 from core.recipe import load as load_recipe
-from core.recipe import to_toml as recipe_to_toml
+from core.recipe_text import to_toml as recipe_to_toml
 from core.weights import INDEX, weight_files
 
 _RECIPE: dict[str, Any] = {

@@ -23,7 +23,7 @@ from core.export.report import write_report
 from core.known_speed import _calibration, _read
 from core.pretraining import FOLDER_FILE, pretraining_volume
 from core.recipe import parse
-from core.recipe import to_toml as recipe_to_toml
+from core.recipe_text import to_toml as recipe_to_toml
 from core.run import RunFolder
 from core.sealing import MANIFEST, sealed, settle
 

@@ -17,7 +17,7 @@ from benchmarks.speed.results import keep
 from benchmarks.speed.texts import MEAN, drawn_lengths, joined, read_lines
 from core.errors import InputError
 from core.preflight import teacher_here
-from core.recipe import mapping_to_toml
+from core.recipe_text import mapping_to_toml
 from core.run import RunFolder
 from core.sealing import write_atomic
 from core.sources import check_model_folder

@@ -24,7 +24,8 @@ from core.errors import InputError
 from core.events import Event
 from core.models import LanguageModel, load
 from core.preflight import check_teacher
-from core.recipe import from_mapping, mapping_to_toml
+from core.recipe import from_mapping
+from core.recipe_text import mapping_to_toml
 from core.resolve import resolve, set_up_torch
 from core.run import RunFolder
 from core.run_context import RunContext

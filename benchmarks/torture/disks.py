@@ -104,7 +104,12 @@ def _beside(bench: Bench, folder: RunFolder, place: Path, **options: object) -> 
 def _starved(bench: Bench, worker: Worker, disk: Path, leave: int) -> str:
     """Fill the disk, wait until the run can't go on, make room; what it said."""
     ballast = _fill(disk, leave)
-    paused = worker.wait_until(lambda: worker.folder.read_status().get("state") == "paused")
+
+    def waits() -> bool:
+        # Where nothing at all can be written, only the terminal can tell.
+        return worker.folder.read_status().get("state") == "paused" or "the run is paused" in worker.said
+
+    paused = worker.wait_until(waits)
     remove(ballast)
     if paused:
         worker.folder.ask("resume")

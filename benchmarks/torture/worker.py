@@ -147,6 +147,11 @@ class Worker:
                     self._process.kill()
         return self._process.wait() == -signal.SIGKILL
 
+    @property
+    def said(self) -> str:
+        """What stands on its standard error so far."""
+        return self._errors.read_text(encoding="utf-8", errors="replace")
+
     def end(self, seconds: float = PATIENCE_SECONDS) -> Ended:
         """Wait for its end.
 
@@ -154,7 +159,7 @@ class Worker:
             Wrong: it doesn't end, ends with a fault of ours, or shows a traceback.
         """
         self.wait_until(lambda: not self.alive, seconds)
-        said = self._errors.read_text(encoding="utf-8", errors="replace")
+        said = self.said
         self._errors.unlink()
         code = self._process.wait()
         if "Traceback" in said:

@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.events import Event
 from core.languages import check_language
 from core.recipe import Recipe
+from core.recipe_text import reasons_in
 from core.run import RunFolder
 from core.wording import STAGES
 
@@ -60,7 +61,7 @@ def read_run(folder: RunFolder) -> Run:
     reports = {name: folder.read_stage(name) for name in STAGES}
     return Run(
         recipe=recipes.parse(written, origin=str(folder.recipe)),
-        reasons=recipes.reasons_in(written),
+        reasons=reasons_in(written),
         status=folder.read_status(),
         results=folder.read_results() if folder.results.is_file() else {},
         events=[event for _, event in folder.read_events()],

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import Fault, InputError
-from core.recipe import mapping_to_toml
+from core.recipe_text import mapping_to_toml
 from core.sources import downloaded, local_folder
 from gui.coverage import CoverageCurve
 from gui.draft import Draft
