@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -252,3 +254,19 @@ def test_a_first_word_that_is_another_one_elsewhere_is_not_taken_for_it() -> Non
     backend.pre_tokenizer = pre_tokenizers.Sequence(steps)
     assert backend.encode("a a a").tokens == ["▁a", "a", "a"]
     assert list(count_tokens(["a a a"], 1, backend, Quiet()).occurrences) == [0, 1, 2, 0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_why_counts_cannot_be_written_is_told(tmp_path: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            TokenCounts(np.ones(100), np.ones(100), 1, Counter()).save(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    TokenCounts(np.arange(100), np.arange(100), 1, Counter()).save(tmp_path)
+    assert TokenCounts.load(tmp_path).documents.tolist() == list(range(100))

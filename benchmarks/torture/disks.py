@@ -89,7 +89,7 @@ def _filled(stage: str, leave: int) -> Case:
             worker = _beside(bench, folder, place)
             if not worker.wait_stage(stage):
                 raise Wrong(f"it ended before {stage}: {worker.end().complaint}")
-            return f"{_starved(bench, worker, disk, leave)}; {_resumed(bench, folder, place)}"
+            return f"{_until_room(worker, _fill(disk, leave))}; {_resumed(bench, folder, place)}"
 
     name = f"disk full in {stage}, {leave:,} bytes left"
     done = f"the disk has {leave:,} bytes left from {stage} on; room is made, then resumed"
@@ -101,9 +101,8 @@ def _beside(bench: Bench, folder: RunFolder, place: Path, **options: object) -> 
     return bench.start(folder, errors=place / "stderr", **options)
 
 
-def _starved(bench: Bench, worker: Worker, disk: Path, leave: int) -> str:
-    """Fill the disk, wait until the run can't go on, make room; what it said."""
-    ballast = _fill(disk, leave)
+def _until_room(worker: Worker, ballast: Path) -> str:
+    """Wait until the run can't go on, make room; what it said."""
 
     def waits() -> bool:
         # Where nothing at all can be written, only the terminal can tell.
@@ -127,13 +126,12 @@ def _resumed(bench: Bench, folder: RunFolder, place: Path) -> str:
 
 
 def _still_full(bench: Bench, place: Path) -> str:
-    """Resumed before there is room: refused again, as clearly, then right."""
+    """Resumed before there is room."""
     with _disk(place / "disk") as disk:
         folder = RunFolder(disk / "run")
         shutil.copytree(bench.killed("hidden", place).path, folder.path)
         ballast = _fill(disk, 0)
-        said = refused(_beside(bench, folder, place, resume=True).end())
-        remove(ballast)
+        said = _until_room(_beside(bench, folder, place, resume=True), ballast)
         return f"{said}; {_resumed(bench, folder, place)}"
 
 
@@ -159,7 +157,10 @@ def _limited(most: int) -> Case:
     def run(bench: Bench, place: Path) -> str:
         # A cache of its own: what it can't hold must not be there already.
         folder, environment = RunFolder(place / "run"), bench.environment(place / "cache")
-        said = refused(bench.start(folder, before=limit, environment=environment).end())
+        ended = bench.start(folder, before=limit, environment=environment).end()
+        # What it says goes to a file, too, and is cut there.
+        cut = ended.code == 2 and len(ended.said.encode()) >= most
+        said = f"{ended.complaint} (cut)" if cut else refused(ended)
         resume = folder.original_recipe.exists()
         ended = bench.start(folder, resume=resume, environment=environment).end()
         if ended.code != 0:
@@ -209,7 +210,7 @@ def cases() -> list[Case]:
     return [
         *(_filled(stage, leave) for stage in _STAGES for leave in _LEAVE),
         Case("resumed on a full disk", "killed in hidden; resumed on a full disk, then with room",
-             f"a clear message; then {RIGHT}", _still_full),
+             f"a clear message, or paused until there is room; then {RIGHT}", _still_full),
         Case("begun on a full disk", "begun with 1 MB of disk, then with room",
              f"a clear message; then {RIGHT}", _begun_full),
         *(_limited(most) for most in _LIMITS),

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Tokenizer
 
+from core.arrays import save_array
 from core.context import Context
 from core.corpus.prepare import TextFile
 from core.corpus.token_file import TokenFile
@@ -132,11 +133,7 @@ def _write(texts: TextFile, tokenizer: Tokenizer, special: int, folder: Path, ct
                 hint="Check that the texts are in the script of the language, and that the tokenizer is whole.",
             )
         made.move(folder / f"{_IDS}.{kind}")
-    with open(folder / _OFFSETS, "wb") as file:
-        # By hand, as np.save's error doesn't tell that the disk is full.
-        found = np.frombuffer(made.offsets, dtype=np.int64)
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(found))
-        file.write(found.data)
+    save_array(folder / _OFFSETS, np.frombuffer(made.offsets, dtype=np.int64))
     counts = {"sequences": len(made.offsets) - 1, "tokens": made.offsets[-1], "without": made.without}
     write_json(folder / _COUNTS, {"texts": len(texts), **counts})
 

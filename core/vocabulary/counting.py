@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import Unigram
 
+from core.arrays import save_array
 from core.context import Context
 from core.errors import Stopped
 from core.sealing import replace_folder, sealed, settle
@@ -64,7 +65,7 @@ class TokenCounts:
 
     def save(self, folder: Path) -> None:
         """Write two files into a folder."""
-        np.save(folder / _ARRAYS, np.stack([self.documents, self.occurrences]))
+        save_array(folder / _ARRAYS, np.stack([self.documents, self.occurrences]))
         rest = {"texts": self.texts, "characters": self.characters}
         (folder / _REST).write_text(json.dumps(rest), encoding="utf-8")
 
