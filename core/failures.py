@@ -143,7 +143,15 @@ KINDS: tuple[Kind, ...] = (
         "{path} can't be read or written: {reason}.",
         "Give yourself the right to read and write it, then {again}.",
         "resume",
-        _numbered("EACCES", "EPERM", "EROFS"),
+        _numbered("EACCES", "EPERM"),
+        causes=True,
+    ),
+    Kind(
+        "disk_read_only",
+        "Nothing can be written to the disk: it is read-only, or the system made it so because it fails.",
+        "See that the disk is healthy and make it writable, then {again}.",
+        "resume",
+        _numbered("EROFS"),
         causes=True,
     ),
     Kind(

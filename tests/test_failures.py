@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> RunFolder:
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
         (SafetensorError("I/O error: No space left on device (os error 28)"), "disk_full"),
         (PermissionError(errno.EACCES, "Permission denied", "/data/run/status.json"), "no_access"),
-        (OSError(errno.EROFS, "Read-only file system", "/data/run"), "no_access"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/run"), "disk_read_only"),
         (OSError(errno.EIO, "Input/output error"), "disk_fault"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "/no-such-disk/run/status.json"), "folder_gone"),
         (MemoryError(), "out_of_memory"),

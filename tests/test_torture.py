@@ -258,13 +258,11 @@ def test_a_log_that_lost_its_end_goes_on_in_a_line_of_its_own(tmp_path: Path, le
     [
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (OSError(errno.EFBIG, "File too large"), "no file as large"),
-        (
-            OSError(errno.EROFS, "Read-only file system", "/a/run/status.json"),
-            "/a/run/status.json can't be read or written",
-        ),
+        (PermissionError(errno.EACCES, "no", "/a/run/status.json"), "/a/run/status.json can't be read or written"),
+        (OSError(errno.EROFS, "Read-only file system", "/a/run/status.json"), "read-only"),
         (OSError(errno.EIO, "Input/output error"), "The disk can't be read or written"),
         (SafetensorError("Error while serializing: I/O error: No space left (os error 28)"), "disk is full"),
-        (Exception("Read-only file system (os error 30)"), "can't be read or written"),
+        (Exception("Read-only file system (os error 30)"), "read-only"),
     ],
 )
 def test_what_a_disk_does_is_told_in_words(tmp_path: Path, error: Exception, words: str) -> None:

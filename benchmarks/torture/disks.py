@@ -216,5 +216,5 @@ def cases() -> list[Case]:
         *(_limited(most) for most in _LIMITS),
         _read_only("read-only at the start", "the disk is read-only", _not_begun, "can't be written"),
         _read_only("read-only at a resume", "killed in hidden; the disk is read-only", _killed, "can't be written"),
-        _read_only("read-only in the middle", "the disk becomes read-only in layers", _at_work, "can't be written"),
+        _read_only("read-only in the middle", "the disk becomes read-only in layers", _at_work, "read-only"),
     ]  # fmt: skip
