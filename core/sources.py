@@ -9,7 +9,7 @@ from typing import Any
 from core.errors import InputError
 from core.failures import OF_THE_DISK, failure_of
 from core.small_files import open_file, read_object
-from core.vocabulary.soundness import check_steps
+from core.vocabulary.soundness import check_merges, check_steps
 from resources import sample
 
 MODEL_FILES = ("config.json", "*.safetensors", "model.safetensors.index.json", "tokenizer.json",
@@ -191,12 +191,14 @@ def tokenizer_arguments(folder: Path) -> dict[str, Any]:
         Keyword arguments.
 
     Raises:
-        InputError: a file is larger than any of its kind, is none, or describes what would make texts grow endlessly.
+        InputError: a file is larger than any of its kind, is none, or describes what would make texts grow endlessly
+            or end the process.
     """
     _check_sizes(folder)
     settings = _json_object(folder / "tokenizer_config.json", _MOST_CONFIG)
     written = _json_object(folder / "tokenizer.json", _MOST_TOKENIZER)
     check_steps(written, folder / "tokenizer.json")
+    check_merges(written, folder / "tokenizer.json")
     arguments: dict[str, Any] = {name: None for name in settings if name.endswith("_file")}
     if written:
         arguments["tokenizer_file"] = str(folder / "tokenizer.json")

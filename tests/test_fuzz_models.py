@@ -23,6 +23,7 @@ from core.event_log import EventLog
 from core.events import Done
 from core.models import load, save
 from core.run import RunFolder
+from core.sources import tokenizer_arguments
 from core.trim import tokenizer_without_torch
 from core.vocabulary.kinds import kind_of
 from core.vocabulary.rewriting import backend_json
@@ -175,3 +176,15 @@ def test_a_log_never_grows_when_it_is_cut(tmp_path: Path) -> None:
     log.cut(-5)
     log.close()
     assert (tmp_path / "events.jsonl").stat().st_size == 0
+
+
+@pytest.mark.parametrize("merges", [[["é", "ß"]], ["é ß"], [["e", "##r"], ["é", "ß"]]])
+def test_merges_that_would_end_the_process_are_refused(tmp_path: Path, merges: list[object]) -> None:
+    model = {"type": "BPE", "continuing_subword_prefix": "#", "vocab": {"é": 0, "ß": 1}, "merges": merges}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": model}), encoding="utf-8")
+    with pytest.raises(InputError, match="'ß', which lacks the prefix '#'"):
+        tokenizer_arguments(tmp_path)
+    model["merges"] = [["e", "#r"], "#version: 0.2"]
+    path.write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": model}), encoding="utf-8")
+    assert tokenizer_arguments(tmp_path)["tokenizer_file"] == str(path)

@@ -56,6 +56,33 @@ def check_steps(written: Mapping[str, Any], path: Path) -> None:
             raise InputError(f"The {name} in {path} may make a text {grown:.0e} times as long.", hint=_ANOTHER)
 
 
+def check_merges(written: Mapping[str, Any], path: Path) -> None:
+    """Refuse a tokenizer.json whose merges would end the process.
+
+    The library cuts a prefix for what continues a word off every merge's second half, unseen: where another text stands
+    there, what is left may be no text at all, and the message that should tell of it aborts (tokenizers 0.23).
+
+    Args:
+        written: its content; what the library refuses by itself may be in it.
+        path: where it is.
+
+    Raises:
+        InputError: the second half of a merge lacks the prefix.
+    """
+    model = written.get("model")
+    prefix = model.get("continuing_subword_prefix") if isinstance(model, dict) else None
+    merges = model.get("merges") if isinstance(model, dict) else None
+    if not (isinstance(prefix, str) and prefix and isinstance(merges, list)):
+        return
+    for merge in merges:
+        if isinstance(merge, str):
+            merge = [] if merge.startswith("#version") else merge.split(" ")
+        second = merge[-1] if isinstance(merge, list) and merge else None
+        if isinstance(second, str) and not second.startswith(prefix):
+            problem = f"A merge in {path} ends in {second[:50]!r}, which lacks the prefix {prefix[:50]!r} of the model."
+            raise InputError(problem, hint=_ANOTHER)
+
+
 def _growth(steps: list[Mapping[str, Any]]) -> float:
     """How many times longer a text can become, at most."""
     grown = 1.0
