@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,20 +49,28 @@ def _latest(found: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Each file's results, its faults as they went the last time, where they stood the first time."""
     last = {case["name"]: case for one in found for case in one["cases"]}
     for one in found:
-        yield {**one, "cases": [last.pop(case["name"]) for case in one["cases"] if case["name"] in last]}
+        cases = [last.pop(case["name"]) for case in one["cases"] if case["name"] in last]
+        again = sum(case not in one["cases"] for case in cases)
+        if cases or one["kills"]["kills"]:
+            yield {**one, "cases": cases, "again": again}
 
 
 def _inputs(found: Sequence[dict[str, Any]]) -> str:
     """All readers in one table."""
     first = found[0]
     readers = {name: reader for one in found for name, reader in one["readers"].items()}
+    again = sorted(
+        name for name, times in Counter(name for one in found for name in one["readers"]).items() if times > 1
+    )
     versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
     return (
         "## Damaged and hostile input\n\n"
         f"Made by `python -m benchmarks.fuzz --seed {first['seed']}` on: {first['machine']}; {versions}. Each input is "
         "drawn by hypothesis: sound files, and files with bytes cut, changed, put in or put into another encoding. "
         "Right: what must come out came out. A refusal must name what is wrong and what to do. All else counts as "
-        "failed: another exception, a crash, 10 s without an end, more than 3 GB of memory.\n\n"
+        "failed: another exception, a crash, 10 s without an end, more than 3 GB of memory."
+        + (f" Fed again, after something was mended: {', '.join(again)}." if again else "")
+        + "\n\n"
         + fuzzed({**first, "readers": readers})
     )
 

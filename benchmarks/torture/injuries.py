@@ -25,7 +25,7 @@ def empty(path: Path) -> None:
 
 
 def flip_a_bit(path: Path, place: float = 0.6) -> None:
-    """One bit is another one, `place` of the way through the file."""
+    """One bit behind the middle of the file is another one."""
     with open(path, "r+b") as file:
         where = int(place * (path.stat().st_size - 1))
         file.seek(where)

@@ -18,7 +18,7 @@ def section(results: Mapping[str, Any]) -> str:
     if results["kills"]["kills"]:
         parts += ["## Killed", _about(results), _kills(results)]
     if results["cases"]:
-        parts += ["## Starved and damaged", _about(results), _faults(results["cases"])]
+        parts += ["## Starved and damaged", _about(results), _faults(results["cases"], results.get("again", 0))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,10 +49,12 @@ def _kills(results: Mapping[str, Any]) -> str:
     return "\n\n".join([text, table, *(["\n".join(failures)] if failures else [])])
 
 
-def _faults(cases: list[Mapping[str, Any]]) -> str:
+def _faults(cases: list[Mapping[str, Any]], again: int) -> str:
     tried = [case for case in cases if not case["skipped"]]
     failed = sum(not case["ok"] for case in tried)
     text = f"{len(tried)} faults; failures: {failed}."
+    if again:
+        text += f" {again} of them as they went when they were tried again, after something was mended."
     if len(tried) < len(cases):
         text += f" {len(cases) - len(tried)} could not be tried on this machine."
     lines = [
