@@ -24,10 +24,10 @@ def empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-def flip_a_bit(path: Path, place: float = 0.6) -> None:
+def flip_a_bit(path: Path) -> None:
     """One bit behind the middle of the file is another one."""
     with open(path, "r+b") as file:
-        where = int(place * (path.stat().st_size - 1))
+        where = int(0.6 * (path.stat().st_size - 1))
         file.seek(where)
         byte = file.read(1)[0]
         file.seek(where)
