@@ -14,6 +14,8 @@ from typing import Any
 _STANDSTILL_SECONDS = 120.0
 """A case that has been read for so long can't be interrupted from inside."""
 _LOOK_SECONDS = 1.0
+_LAST_LINES = 3
+"""Of what a child says before it dies: a crash in Rust says why in these."""
 MEMORY = 3_000_000_000
 """Bytes of address space that a child may take beyond what it has when the first case begins."""
 
@@ -42,7 +44,7 @@ def _child(name: str, cases: int, seed: int) -> dict[str, Any]:
             process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
             hung = _wait(process, current)
             said.seek(0)
-            words = said.read().decode(errors="replace")[-1000:]
+            words = " ".join(said.read().decode(errors="replace").splitlines()[-_LAST_LINES:])
         if out.exists():
             return {**json.loads(out.read_text(encoding="utf-8")), "ended_early": False}
         number, _, given = _text(current).partition("\n")

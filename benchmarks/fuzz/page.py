@@ -22,5 +22,7 @@ def section(results: Mapping[str, Any]) -> str:
         sum(found[key] for found in results["readers"].values()) for key in ("cases", "right", "refused", "failed")
     ]
     lines.append("| **all** | " + " | ".join(f"{count:,}" for count in total) + " | | |")
-    failures = [f"- {name}: {failure['problem']}" for name, found in readers for failure in found["failures"]]
+    failures = [
+        f"- {name}: {' '.join(failure['problem'].split())}" for name, found in readers for failure in found["failures"]
+    ]
     return "\n".join([*lines, *(["", "Failures:", "", *failures] if failures else [])])
