@@ -68,7 +68,8 @@ def _inputs(found: Sequence[dict[str, Any]]) -> str:
         f"Made by `python -m benchmarks.fuzz --seed {first['seed']}` on: {first['machine']}; {versions}. Each input is "
         "drawn by hypothesis: sound files, and files with bytes cut, changed, put in or put into another encoding. "
         "Right: what must come out came out. A refusal must name what is wrong and what to do. All else counts as "
-        "failed: another exception, a crash, 10 s without an end, more than 3 GB of memory."
+        "failed: another exception, a crash, 10 s without an end (30 s for a tokenizer), more than 3 GB of memory. "
+        "Memory: what the process that read all inputs of a kind, one after the other, took beyond what it had before."
         + (f" Fed again, after something was mended: {', '.join(again)}." if again else "")
         + "\n\n"
         + fuzzed({**first, "readers": readers})
