@@ -125,7 +125,8 @@ def test_a_stopped_evaluation_goes_on_to_the_same_bytes(whole: RunFolder, base: 
 
     with pytest.raises(Stopped):
         journey(folder.path, text=RECIPE, listen=stop)
-    assert len(scored) == 1
+    finals = [e for _, e in whole.read_events() if isinstance(e, Score) and e.how == "final"]
+    assert 0 < len(scored) < len(finals)  # a training of a moment may be over before it is asked whether to go on
     # Old answers and new ones would be mixed, were the test split or the teacher another by now.
     for path, what in (
         (base / "few" / "test.tsv", r"few have changed .* \(test\)"),
@@ -139,7 +140,7 @@ def test_a_stopped_evaluation_goes_on_to_the_same_bytes(whole: RunFolder, base: 
         path.write_bytes(before)
     again: list[Event] = []
     journey(folder.path, text=RECIPE, resume=True, listen=again.append)
-    assert scored[0] not in again
+    assert all(score not in again for score in scored)
     assert timeless(folder.path) == timeless(whole.path)
     assert details_bytes(folder) == details_bytes(whole)
     assert [e for _, e in folder.read_events() if isinstance(e, Score)] == [
