@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 def save_array(path: Path, array: NDArray[Any]) -> None:
     """Write what `np.load` reads, as `np.save` does, whose own error doesn't tell that the disk is full.
 
+    Args:
+        path: the file to make or replace.
+        array: of one dimension or more, and of any numbers.
+
     Raises:
         OSError: it can't be written, with the system's number for why.
     """

@@ -1,4 +1,4 @@
-"""Writes recipes as TOML, with the reasons of what was decided above the values."""
+"""Recipes as TOML text: writes them, with the reasons of what was decided above the values, and finds those again."""
 
 from __future__ import annotations
 

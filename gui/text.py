@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QLocale
+from PySide6.QtGui import Qt
 
 from core.analysis.duration import Interval
 from core.wording import Verdict, verdict_of
@@ -261,7 +262,7 @@ def leaks(found: Mapping[str, Any] | None) -> str:
 
 def plain_tip(text: str) -> str:
     """A tooltip that shows a text as it is, whatever it looks like."""
-    return f"<span>{escape(text)}</span>" if "<" in text else text
+    return f"<span>{escape(text)}</span>" if Qt.mightBeRichText(text) else text
 
 
 def reads_to_left(text: str) -> bool:

@@ -332,6 +332,7 @@ def test_faults_with_the_same_hint_are_told_as_one() -> None:
 
 def test_a_name_in_a_tooltip_is_never_read_as_rich_text(qtbot: QtBot) -> None:
     assert plain_tip("<b>&.txt") == "<span>&lt;b&gt;&amp;.txt</span>"
+    assert plain_tip("&lt;b") == "<span>&amp;lt;b</span>" and plain_tip("a < b & c") == "a < b & c"
     menu = QMenu()
     qtbot.addWidget(menu)
     fill_menu(menu, [KnownData("a", "topic", "mlt", "hub:<i>", "mit")], print)

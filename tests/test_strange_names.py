@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from gui.plots.panel import _Values
 
 pytestmark = [
     pytest.mark.qt_log_ignore("propagateSizeHints"),  # what the offscreen platform says of windows that grow
-    pytest.mark.skipif("__import__('sys').platform == 'win32'", reason="Windows allows no such names"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no such names"),
 ]
 EVIL = "<img src=x><b>evil"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+from benchmarks.reliability import _latest
 from benchmarks.torture import injuries
 from benchmarks.torture.bench import nothing_redone, stages_done
 from benchmarks.torture.comparing import differences
@@ -322,6 +323,16 @@ def test_a_terminal_that_is_closed_stops_the_run_in_order(tmp_path: Path) -> Non
 
 
 # -- what is told of it ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_tried_again_counts_as_it_went_last() -> None:
+    first, second = ({"name": name, "ok": ok} for name, ok in (("a", False), ("b", True)))
+    files = [
+        {"kills": {"kills": 0}, "cases": [first, second]},
+        {"kills": {"kills": 0}, "cases": [{**first, "ok": True}]},
+    ]
+    (found,) = _latest(files)
+    assert [(case["name"], case["ok"]) for case in found["cases"]] == [("a", True), ("b", True)] and found["again"] == 1
 
 
 def test_every_failure_is_on_the_page() -> None:

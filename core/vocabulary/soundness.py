@@ -75,9 +75,8 @@ def check_merges(written: Mapping[str, Any], path: Path) -> None:
     if not (isinstance(prefix, str) and prefix and isinstance(merges, list)):
         return
     for merge in merges:
-        if isinstance(merge, str):
-            merge = [] if merge.startswith("#version") else merge.split(" ")
-        second = merge[-1] if isinstance(merge, list) and merge else None
+        halves = merge.split(" ") if isinstance(merge, str) and not merge.startswith("#version") else merge
+        second = halves[-1] if isinstance(halves, list) and halves else None
         if isinstance(second, str) and not second.startswith(prefix):
             problem = f"A merge in {path} ends in {second[:50]!r}, which lacks the prefix {prefix[:50]!r} of the model."
             raise InputError(problem, hint=_ANOTHER)

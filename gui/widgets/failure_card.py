@@ -40,7 +40,6 @@ class FailureCard(QFrame):
         column.setContentsMargins(SPACE.m, SPACE.s, SPACE.m, SPACE.s)
         column.setSpacing(SPACE.xs)
         for label in (self._what, self._safe, self._next):
-            # Names of files and models stand in it: never read as rich text.
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label.setWordWrap(True)
             column.addWidget(label)

@@ -73,7 +73,6 @@ class ProblemCard(QFrame):
         for text, role in ((problem, "strong"), (hint, "")):
             if text:
                 label = Label(text, self)
-                # Names of files and models stand in it: never read as rich text.
                 label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 label.setWordWrap(True)
                 label.setProperty("role", role)
