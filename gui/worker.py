@@ -139,8 +139,8 @@ class RunFollower(QObject):
 
     def _reap(self) -> None:
         """Let go of processes that have ended and that nobody looks at."""
-        shown = self._folder.path if self._folder is not None else None
-        for child in [child for child in self._children if child.folder != shown and child.ended() is not None]:
+        shown = self._child_of(self._folder) if self._folder is not None else None
+        for child in [child for child in self._children if child is not shown and child.ended() is not None]:
             self._children.remove(child)
             child.tidy()
 
@@ -151,7 +151,8 @@ class RunFollower(QObject):
         self.seen.emit(seen)
 
     def _child_of(self, folder: RunFolder) -> Child | None:
-        return next((child for child in self._children if child.folder == folder.path), None)
+        """The last one: the one before it may have let go of the run and not be gone yet."""
+        return next((child for child in reversed(self._children) if child.folder == folder.path), None)
 
     def _look(self, folder: RunFolder) -> Seen:
         """What holds now: what status.json says, held against whether anybody runs the run."""

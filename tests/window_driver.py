@@ -7,12 +7,15 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QWidget
+from pytestqt.exceptions import TimeoutError as Timeout
 from pytestqt.qtbot import QtBot
 
+from core.wording import STAGES
 from gui.controller import RunController, RunState
 from gui.settings import SettingsFile
 from gui.window import MainWindow
 
+_STAGES = list(STAGES)
 PATIENCE = 180_000
 """Milliseconds that a step of a real run may take on a busy machine."""
 
@@ -57,15 +60,22 @@ class Driver:
 
     def wait(self, holds: Callable[[], bool]) -> None:
         """Until it holds."""
-        self._qtbot.waitUntil(holds, timeout=PATIENCE)
+        try:
+            self._qtbot.waitUntil(holds, timeout=PATIENCE)
+        except Timeout as error:
+            error.add_note(f"Where the run stands: {self.state}")
+            raise
 
     def wait_phase(self, *phases: str) -> None:
         """Until the run stands so."""
         self.wait(lambda: self.state.phase in phases)
 
     def wait_stage(self, stage: str) -> None:
-        """Until the run works on a stage."""
-        self.wait(lambda: self.state.phase == "running" and self.state.stage == stage)
+        """Until the run works on a stage or a later one: the window looks now and then, and may miss a short one."""
+        reached = _STAGES[_STAGES.index(stage) :]
+        ended = ("stopped", "failed", "finished", "lost")
+        self.wait(lambda: self.state.phase in ended or (self.state.phase == "running" and self.state.stage in reached))
+        assert self.state.phase == "running", self.state
 
     def close(self) -> None:
         """Close the window; nothing may be running, or the question must be answered by the test."""
