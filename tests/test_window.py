@@ -62,6 +62,16 @@ def test_nobody_asks_for_a_network_before_the_user_does(
     assert asked() == ""
 
 
+def test_a_closed_window_starts_nothing(driver: Driver, qtbot: QtBot) -> None:
+    driver.window.open_recipe(SAMPLE / "recipe-tiny.toml")
+    driver.window.page("setup")
+    assert driver.window.draft.sizes is None  # what is known of the teacher comes after the end
+    assert driver.window.close()
+    driver.wait(lambda: driver.window.draft.sizes is not None)
+    qtbot.wait(1000)  # longer than questions wait for others
+    assert not driver.window.findChildren(QProcess)
+
+
 def test_the_windows_process_holds_nothing_heavy(tmp_path: Path) -> None:
     code = """
 import sys, pathlib

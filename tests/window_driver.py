@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.exceptions import TimeoutError as Timeout
 from pytestqt.qtbot import QtBot
@@ -81,3 +81,5 @@ class Driver:
         """Close the window; nothing may be running, or the question must be answered by the test."""
         self.window.close()
         self.window.deleteLater()
+        # At once, so that what it leaves behind fails this test and no later one.
+        QCoreApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)

@@ -64,7 +64,7 @@ class SetupPage(QWidget):
         self._check.failed.connect(self._on_faults)
         self._build()
         self.language.facts_found.connect(self._on_language)
-        draft.changed.connect(self.refresh)
+        self._follows_draft = draft.changed.connect(self.refresh)
         self.refresh()
         self.teacher.button.setFocus()
 
@@ -139,6 +139,8 @@ class SetupPage(QWidget):
 
     def end(self) -> None:
         """The window closes: end what is under way, keep the draft."""
+        # Answers that the draft still waits for would have what is ended here begun anew.
+        self.disconnect(self._follows_draft)
         self._check.forget()
         for section in self.sections.values():
             section.end()
