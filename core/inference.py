@@ -84,7 +84,8 @@ def _ask(request: Mapping[str, Any], ctx: Context) -> dict[str, Any] | None:
                 except subprocess.TimeoutExpired:
                     asked = None  # it was handed over
                     continue
-                return dict(json.loads(said.splitlines()[-1])) if child.returncode == 0 else None
+                lines = said.splitlines()
+                return dict(json.loads(lines[-1])) if child.returncode == 0 and lines else None
         finally:
             child.kill()
     return None

@@ -2,6 +2,7 @@
 
 Who uses what:
 - every test: a cache folder that isn't the user's.
+- `heeding_at_once`: test_pipeline, test_divergence, test_learning, test_evaluate.
 - `--real DIR`, `--real-corpus FILE`: test_vocabulary_identity.
 - `lm` (a tiny random model of every family, tied and untied), `build`, `FAMILY_TYPES`: test_layers, test_feed_forward,
   test_hidden, test_families.
@@ -68,6 +69,12 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if sys.platform in ("win32", "darwin"):  # where appdirs asks no variable; other processes share the real one
             patch.setattr("appdirs.user_cache_dir", lambda name, author: str(folder / name))
         yield
+
+
+@pytest.fixture
+def heeding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of this process looks for wishes at every step, however fast its steps are."""
+    monkeypatch.setattr("core.run_context._CONTROL_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session", params=[(kind, tied) for kind in FAMILY_TYPES for tied in (True, False)],

@@ -276,6 +276,7 @@ def test_a_share_of_every_text_is_masked_to_the_token(share: float) -> None:
 # -- bundles -----------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=200), st.integers(1, 500), st.integers(0, 5))
 def test_every_text_is_in_one_bundle_of_its_like(lengths: list[int], most: int, seed: int) -> None:
     found = bundles(np.array(lengths), most, seed)

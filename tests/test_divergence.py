@@ -147,6 +147,7 @@ def test_a_loss_that_never_falls_is_flagged(healthy: RunFolder) -> None:
     assert "## Warnings" in (healthy.student / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("heeding_at_once")
 def test_a_run_that_diverged_goes_on_and_says_so_interrupted_or_not(
     healthy: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_where_the_scores_come_from_is_kept_beside_the_report(whole: RunFolder) 
     assert RunFolder(whole.path / "none").read_details() == {}
 
 
+@pytest.mark.usefixtures("heeding_at_once")
 def test_a_stopped_evaluation_goes_on_to_the_same_bytes(whole: RunFolder, base: Path) -> None:
     folder = RunFolder(base / "stopped")
     scored: list[Event] = []

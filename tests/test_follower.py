@@ -370,7 +370,7 @@ class TestJob:
         process.start("sh", ["-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"])
         assert process.waitForReadyRead(PATIENCE)
         job.end()
-        assert process.state() == QProcess.ProcessState.NotRunning
+        assert process.state() == QProcess.ProcessState.NotRunning or process.waitForFinished(PATIENCE)
 
 
 @pytest.mark.parametrize(

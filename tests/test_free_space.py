@@ -68,12 +68,13 @@ def test_a_run_waits_before_the_disk_is_full_and_goes_on_by_itself(ctx: RunConte
     thread, ended = _paused(ctx, disk)
     status = ctx.folder.read_status()
     assert status["kind"] == "disk_nearly_full" and "Only 50 MB" in status["error"] and "50 MB" in status["hint"]
-    before = ctx.seconds
+    before, moment = ctx.seconds, time.monotonic()
     time.sleep(0.3)
     disk.free = NEEDED
     until(lambda: state(ctx) == "running")
     assert ctx.folder.read_status()["error"] is None and ctx.folder.read_status()["kind"] is None
-    assert ctx.seconds - before < 0.3  # the wait doesn't count
+    worked = ctx.seconds - before
+    assert worked <= time.monotonic() - moment - 0.3  # the wait doesn't count
     (ctx.folder.path / "enough").touch()
     thread.join()
     assert ended == [None]
@@ -83,7 +84,7 @@ def test_a_run_waits_before_the_disk_is_full_and_goes_on_by_itself(ctx: RunConte
 def test_a_run_that_waits_for_room_can_be_stopped(ctx: RunContext, disk: Disk) -> None:
     thread, ended = _paused(ctx, disk)
     ctx.folder.ask("stop_keep_best")
-    thread.join(timeout=2)
+    thread.join(timeout=60)
     assert isinstance(ended[0], Stopped) and ended[0].keep_best
 
 
@@ -98,7 +99,7 @@ def test_a_user_who_wants_to_go_on_all_the_same_is_not_asked_again(ctx: RunConte
     disk.free = 0
     until(lambda: state(ctx) == "paused")  # it had been enough meanwhile
     ctx.folder.ask("stop")
-    thread.join(timeout=2)
+    thread.join(timeout=60)
 
 
 def test_a_user_who_pauses_a_run_that_waits_resumes_it(ctx: RunContext, disk: Disk) -> None:
@@ -111,7 +112,7 @@ def test_a_user_who_pauses_a_run_that_waits_resumes_it(ctx: RunContext, disk: Di
     ctx.folder.ask("resume")
     until(lambda: state(ctx) == "running")
     ctx.folder.ask("stop")
-    thread.join(timeout=2)
+    thread.join(timeout=60)
 
 
 def test_nothing_is_written_by_a_stop_that_has_no_room(ctx: RunContext, disk: Disk) -> None:
@@ -189,7 +190,7 @@ def test_what_a_full_disk_has_no_room_for_is_written_once_it_has(
     thread.start()
     until(lambda: state(ctx) == "paused")
     disk.free = NEEDED
-    thread.join(timeout=2)
+    thread.join(timeout=60)
     assert messages(ctx) == ["Going on.", "a step"] and state(ctx) == "running"
     told = [event.text for event in heard if isinstance(event, Message)]
     assert "Only 0 MB" in told[0] and told[1:] == ["Going on.", "a step"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -140,13 +139,26 @@ def test_a_child_that_never_answers_is_given_up(child: Callable[[str], None], mo
     assert measure_inference({"student": Path("x")}, TEXTS, timed(), Recorder()) is None
 
 
-def test_who_stops_need_not_wait_for_the_child(child: Callable[[str], None], tmp_path: Path) -> None:
-    alive = tmp_path / "alive"
-    child(f"import pathlib, time; time.sleep(0.7); pathlib.Path({str(alive)!r}).touch()")
+def test_a_child_that_ends_without_an_answer_is_told_of(child: Callable[[str], None]) -> None:
+    child("pass")
+    heard = Recorder()
+    assert measure_inference({"student": Path("x")}, TEXTS, timed(), heard) is None
+    assert [event.level for event in heard.events] == ["warning"]  # type: ignore[union-attr]
+
+
+def test_who_stops_need_not_wait_for_the_child(child: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    child("import time; time.sleep(600)")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: Any, **others: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(*arguments, **others))
+        return started[0]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(inference.subprocess, "Popen", start)
     with pytest.raises(Stopped):
         measure_inference({"student": Path("x")}, TEXTS, timed(), Recorder(stop_at=3))
-    time.sleep(0.8)
-    assert not alive.exists()
+    assert started[0].returncode not in (None, 0)
 
 
 def test_a_run_of_a_few_steps_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

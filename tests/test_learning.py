@@ -72,7 +72,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "_LEAST_STAGE", 8)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("hasty", "heeding_at_once")
 def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path) -> None:
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     journey(whole.path, text=in_rounds())
@@ -112,7 +112,7 @@ def test_rounds_stopped_anywhere_end_in_the_same_bytes(tmp_path: Path) -> None:
     assert report["widths"] == [64, 32]
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("hasty", "heeding_at_once")
 def test_sets_of_layers_that_were_tried_are_not_tried_again(tmp_path: Path) -> None:
     text = recipe('distil_after = "all"\nlayer_selection = "measured"').split("[[tasks]]")[0]
     for old, new in {

@@ -151,6 +151,7 @@ def test_another_recipe_or_a_full_folder_is_refused(whole: RunFolder) -> None:
         journey(whole.path)
 
 
+@pytest.mark.usefixtures("heeding_at_once")
 def test_stopped_in_every_stage_it_resumes_to_the_same_bytes(whole: RunFolder, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     for stage in STAGES:
@@ -173,13 +174,13 @@ def _kinds(folder: RunFolder) -> list[Event]:
     return [event for _, event in folder.read_events() if not isinstance(event, (Progress, Message, Done))]
 
 
+@pytest.mark.usefixtures("heeding_at_once")
 def test_stop_and_keep_best_leaves_a_model_and_can_go_on(whole: RunFolder, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
 
     def stop(event: Event) -> None:
         if isinstance(event, Loss) and (event.stage, event.step) == ("hidden", 2):
             folder.ask("stop_keep_best")
-            time.sleep(0.3)  # wishes are looked for a few times a second
 
     with pytest.raises(Stopped):
         journey(folder.path, listen=stop)
@@ -241,6 +242,7 @@ def test_limits_in_the_teachers_tokenizer_do_not_reach_the_student(tmp_path: Pat
     assert before["truncation"] is before["padding"] is None
 
 
+@pytest.mark.usefixtures("heeding_at_once")
 def test_what_is_odd_about_the_data_is_told_before_anything_is_trained(tmp_path: Path) -> None:
     """A test example that stands in train and in the corpus, and tags that aren't IOB2."""
     seen = "Marija I-PER\nmarret O\nRabat I-LOC\n. O\n"
@@ -283,11 +285,14 @@ def test_a_paused_run_waits_and_goes_on_to_the_same_bytes(whole: RunFolder, tmp_
     def pause(event: Event) -> None:
         if isinstance(event, Loss) and (event.stage, event.step, event.split) == ("layers", 1, "train"):
             folder.ask("pause")
-            time.sleep(0.3)
+            time.sleep(0.3)  # wishes are looked for a few times a second
         if isinstance(event, Message) and event.text == "Paused.":
-            threading.Timer(0.5, check).start()
+            threading.Thread(target=go_on).start()
 
-    def check() -> None:
+    def go_on() -> None:
+        end = time.monotonic() + 60
+        while folder.read_status()["state"] != "paused" and time.monotonic() < end:
+            time.sleep(0.05)
         if folder.read_status()["state"] == "paused":
             paused.set()
         folder.ask("resume")

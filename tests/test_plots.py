@@ -47,7 +47,8 @@ EVENTS: list[Event] = [
 
 
 @pytest.fixture
-def model(qapp: object) -> RunModel:
+def model(qapp: object, monkeypatch: pytest.MonkeyPatch) -> RunModel:
+    monkeypatch.setattr("gui.run_model._SLICE_SECONDS", 60.0)  # all events in one go
     model = RunModel()
     model.apply([(0.0, event) for event in EVENTS])
     return model

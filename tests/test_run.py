@@ -313,11 +313,10 @@ def checking(ctx: RunContext) -> tuple[threading.Thread, list[BaseException | No
 
 def until(condition: object) -> None:
     assert callable(condition)
-    for _ in range(500):
-        if condition():
-            return
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it never came to be"
         time.sleep(0.01)
-    raise AssertionError("it never came to be")
 
 
 def state(ctx: RunContext) -> object:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 from safetensors.torch import load_file
+from window_driver import PATIENCE
 
 from core.analysis.size import estimate
 from core.languages import find_languages
@@ -38,14 +39,13 @@ from tests.test_setup_widgets import send_drop
 
 XLM_R = "xlm-roberta-base"
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
-WAIT = 20_000  # milliseconds: a child process on a busy machine
 
 
 @pytest.fixture
 def page(qtbot: QtBot, tmp_path: Path) -> SetupPage:
     def end(made: SetupPage) -> None:
         made.end()
-        qtbot.waitUntil(lambda: not made.findChildren(QProcess), timeout=WAIT)
+        qtbot.waitUntil(lambda: not made.findChildren(QProcess), timeout=PATIENCE)
 
     settings = SettingsFile(tmp_path / "settings" / "settings.json")
     draft = Draft(settings)
@@ -63,14 +63,14 @@ def find(page: SetupPage, kind: type[QObject], name: str) -> QObject:
 
 
 def checked(page: SetupPage, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not page._check.busy, timeout=WAIT)
+    qtbot.waitUntil(lambda: not page._check.busy, timeout=PATIENCE)
 
 
 def fill_in_the_sample(page: SetupPage, qtbot: QtBot) -> None:
     page.teacher.choose("sample")
     page.language.choose("mlt")
     page.corpus.button_sample.click()
-    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=PATIENCE)
 
 
 # -- first sight -------------------------------------------------------------------------------------------------
@@ -103,12 +103,12 @@ def test_one_part_is_open_at_a_time(page: SetupPage) -> None:
 
 
 def test_the_sample_takes_a_few_clicks(page: SetupPage, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(page.teacher.listed, timeout=WAIT):
+    with qtbot.waitSignal(page.teacher.listed, timeout=PATIENCE):
         page.teacher.button.click()
     rows = page.teacher.list
     assert rows.topLevelItemCount() == 5
     rows.itemClicked.emit(rows.topLevelItem(0), 0)
-    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+    with qtbot.waitSignal(page.language.listed, timeout=PATIENCE):
         page.teacher.next_wanted.emit()
     assert page.language.is_open
     languages = page.language.list
@@ -119,8 +119,8 @@ def test_the_sample_takes_a_few_clicks(page: SetupPage, qtbot: QtBot) -> None:
     page.corpus.button_sample.click()
     page.tasks.button_sample.click()
     checked(page, qtbot)
-    qtbot.waitUntil(lambda: page.state.text().startswith("Ready"), timeout=WAIT)
-    with qtbot.waitSignal(page.compress_requested, timeout=WAIT) as told:
+    qtbot.waitUntil(lambda: page.state.text().startswith("Ready"), timeout=PATIENCE)
+    with qtbot.waitSignal(page.compress_requested, timeout=PATIENCE) as told:
         page.button.click()
     recipe = parse(told.args[0])
     assert recipe.targets.layers == 2 and [task.kind for task in recipe.tasks] == ["topic", "sentiment", "ner", "pos"]
@@ -135,7 +135,7 @@ def test_a_teacher_by_name_or_folder(page: SetupPage, qtbot: QtBot, tmp_path: Pa
     page.teacher.name.setText(" someone/unknown ")
     page.teacher.name.returnPressed.emit()
     assert page.draft.value("teacher.model") == "someone/unknown"
-    qtbot.waitUntil(lambda: not page.draft.looking, timeout=WAIT)
+    qtbot.waitUntil(lambda: not page.draft.looking, timeout=PATIENCE)
     assert "download" in page.teacher.facts.text()
     page.teacher.choose(XLM_R)
     assert "1.1" in page.teacher.summary and "768" in page.teacher.facts.text()
@@ -152,7 +152,7 @@ def test_a_name_that_cant_be_used_stays_to_be_mended(page: SetupPage, qtbot: QtB
     ):
         page.teacher.name.setText(typed)
         page.teacher.name.returnPressed.emit()
-        qtbot.waitUntil(lambda: not page.draft.looking, timeout=WAIT)
+        qtbot.waitUntil(lambda: not page.draft.looking, timeout=PATIENCE)
         assert words in page.teacher.summary
         assert (page.teacher._mark.state, page.teacher.is_ready) == (mark, ready)
         assert page.teacher.name.text() == ("" if typed == XLM_R else typed)
@@ -181,7 +181,7 @@ def test_a_teacher_without_a_head_is_offered_one(page: SetupPage, qtbot: QtBot, 
     )
     assert isinstance(next(iter(weights.values())), torch.Tensor)
     page.teacher.choose(str(folder))
-    qtbot.waitUntil(lambda: "masked-language head" in page.teacher.adapt_why.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "masked-language head" in page.teacher.adapt_why.text(), timeout=PATIENCE)
 
 
 # -- language ----------------------------------------------------------------------------------------------------
@@ -189,17 +189,17 @@ def test_a_teacher_without_a_head_is_offered_one(page: SetupPage, qtbot: QtBot, 
 
 def test_a_language_is_found_and_told_of(page: SetupPage, qtbot: QtBot) -> None:
     page.teacher.choose(XLM_R)
-    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+    with qtbot.waitSignal(page.language.listed, timeout=PATIENCE):
         page.language.open()
-    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+    with qtbot.waitSignal(page.language.listed, timeout=PATIENCE):
         page.language.field.setText("swahili")
     codes = [page.language.list.topLevelItem(row).text(2) for row in range(page.language.list.topLevelItemCount())]
     assert codes == [entry.code for entry in find_languages("swahili", 30)]
-    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+    with qtbot.waitSignal(page.language.facts_found, timeout=PATIENCE):
         page.language.choose("swh")
     assert "Swahili" in page.language.summary and "1.6 GiB" in page.teacher.summary
     assert not page.corpus.button_public.menu().isEmpty() and page.tasks.button_public.isEnabled()
-    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+    with qtbot.waitSignal(page.language.facts_found, timeout=PATIENCE):
         page.language.choose("mlt")
     assert "never saw Maltese" in page.teacher.summary
     page.corpus.button_public.menu().actions()[0].trigger()
@@ -216,7 +216,7 @@ def test_a_pickled_teacher_is_converted_once_the_user_agrees(
     (folder / "model.safetensors").unlink()
     fill_in_the_sample(page, qtbot)
     page.teacher.choose(str(folder))
-    qtbot.waitUntil(lambda: page.teacher.has_faults, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.teacher.has_faults, timeout=PATIENCE)
     [button] = page.teacher.problems.findChildren(QPushButton)
     assert button.text() == "Convert…" and button.toolTip()
     answers, asked = ["no", "yes"], list[tuple[str, str, Qt.TextFormat]]()
@@ -232,7 +232,7 @@ def test_a_pickled_teacher_is_converted_once_the_user_agrees(
     assert not page.teacher.conversion.making
     button.click()
     made = tmp_path / "data" / "models" / "<b>old"
-    qtbot.waitUntil(lambda: page.draft.value("teacher.model") == str(made), timeout=3 * WAIT)
+    qtbot.waitUntil(lambda: page.draft.value("teacher.model") == str(made), timeout=PATIENCE)
     checked(page, qtbot)
     assert not page.teacher.has_faults and (made / "model.safetensors").is_file()
     assert (folder / "pytorch_model.bin").is_file()
@@ -240,11 +240,11 @@ def test_a_pickled_teacher_is_converted_once_the_user_agrees(
 
 def test_what_the_teacher_has_read_is_told_in_sentences(page: SetupPage, qtbot: QtBot, tmp_path: Path) -> None:
     page.teacher.choose(XLM_R)
-    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+    with qtbot.waitSignal(page.language.facts_found, timeout=PATIENCE):
         page.language.choose("swh")
     told = page.teacher.volume.text()
     assert told.startswith("XLM-R base saw 1.6 GiB of Swahili in CC-100") and told.endswith(PAPER_SAYS)
-    with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+    with qtbot.waitSignal(page.language.facts_found, timeout=PATIENCE):
         page.language.choose("mlt")
     assert "never saw Maltese" in page.teacher.volume.text()
     folder = tmp_path / "mine"
@@ -255,22 +255,22 @@ def test_what_the_teacher_has_read_is_told_in_sentences(page: SetupPage, qtbot: 
         ("slk", "saw 9 tokens of Slovak"),
         ("swh", "This teacher never saw Swahili (the text that mine lists)"),
     ):
-        with qtbot.waitSignal(page.language.facts_found, timeout=WAIT):
+        with qtbot.waitSignal(page.language.facts_found, timeout=PATIENCE):
             page.teacher.choose(str(folder))
             page.language.choose(code)
         assert words in page.teacher.volume.text()
     (folder / "pretraining.json").unlink()
     page.draft.set("language.code", "mlt")
-    qtbot.waitUntil(lambda: "isn't known. Its folder can tell" in page.teacher.volume.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "isn't known. Its folder can tell" in page.teacher.volume.text(), timeout=PATIENCE)
 
 
 def test_enter_takes_the_first(page: SetupPage, qtbot: QtBot) -> None:
     page.language.field.setText("slovak")
     page.language.field.returnPressed.emit()  # before the list is there
     assert page.draft.value("language.code") == "slk"
-    qtbot.waitUntil(lambda: page.language.list.currentItem() is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.language.list.currentItem() is not None, timeout=PATIENCE)
     assert page.language.list.currentItem().text(2) == "slk"
-    with qtbot.waitSignal(page.language.listed, timeout=WAIT):
+    with qtbot.waitSignal(page.language.listed, timeout=PATIENCE):
         page.language.field.setText("swahili")
     assert page.language.list.currentItem() is None
     page.language.field.returnPressed.emit()
@@ -287,7 +287,7 @@ def test_dropped_files_are_read_and_shown_as_they_are(page: SetupPage, qtbot: Qt
     data.setUrls([QUrl.fromLocalFile(str(text))])
     send_drop(page.corpus, data, page.corpus.findChild(DropArea), qtbot)
     assert page.corpus.sources == [str(text)]
-    qtbot.waitUntil(lambda: page.corpus.preview.toPlainText() != "", timeout=WAIT)
+    qtbot.waitUntil(lambda: page.corpus.preview.toPlainText() != "", timeout=PATIENCE)
     assert page.corpus.preview.toPlainText() == "<i>Il-ktieb</i>\nשלום עולם"
     assert "1 file · 2 texts" in page.corpus.summary
     page.corpus.list.selectAll()
@@ -306,7 +306,7 @@ def test_a_file_that_is_no_text_is_told_before_the_rest_is_set(page: SetupPage, 
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"ok\n\xe6\xff\n")
     page.corpus.add_paths([bad])
-    qtbot.waitUntil(lambda: page.corpus.has_faults, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.corpus.has_faults, timeout=PATIENCE)
 
 
 # -- target ------------------------------------------------------------------------------------------------------
@@ -387,9 +387,9 @@ def test_a_vocabulary_that_the_text_forbids_stops_the_start(page: SetupPage, qtb
     (teacher / "tokenizer_config.json").write_text(json.dumps({**config, "tokenizer_class": "TokenizersBackend"}))
     fill_in_the_sample(page, qtbot)
     page.teacher.choose(str(teacher))
-    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=PATIENCE)
     page.draft.set("targets.vocabulary_size", 10)
-    qtbot.waitUntil(lambda: bool(page.target.vocabulary.refused), timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(page.target.vocabulary.refused), timeout=PATIENCE)
     checked(page, qtbot)
     assert page.state.text().startswith("1 thing") and page.target.has_faults
     with qtbot.assertNotEmitted(page.compress_requested):
@@ -397,8 +397,8 @@ def test_a_vocabulary_that_the_text_forbids_stops_the_start(page: SetupPage, qtb
         checked(page, qtbot)
     page.target.suggest.click()
     assert not page.target.has_faults
-    qtbot.waitUntil(lambda: page.target.vocabulary.content.isVisible(), timeout=WAIT)
-    qtbot.waitUntil(lambda: page.state.text().startswith("Ready"), timeout=WAIT)
+    qtbot.waitUntil(lambda: page.target.vocabulary.content.isVisible(), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: page.state.text().startswith("Ready"), timeout=PATIENCE)
     assert "tokens a word" in page.target.vocabulary.sentence.text()
 
 
@@ -428,7 +428,7 @@ def test_a_folder_of_tasks_adds_them_all(page: SetupPage, qtbot: QtBot) -> None:
     send_drop(page.tasks, data, page.tasks.findChild(DropArea), qtbot)
     assert sorted(task["kind"] for task in page.draft.tasks) == sorted(sample.KINDS)
     assert page.tasks.is_open
-    qtbot.waitUntil(lambda: all("120 examples" in row.counts.text() for row in page.tasks.rows), timeout=WAIT)
+    qtbot.waitUntil(lambda: all("120 examples" in row.counts.text() for row in page.tasks.rows), timeout=PATIENCE)
     page.tasks.add_paths([sample.task_folder("ner", "swh")])
     assert len(page.draft.tasks) == 4
 
@@ -540,7 +540,7 @@ def test_faults_stand_where_they_belong_all_at_once(page: SetupPage, qtbot: QtBo
     page.language.choose("zzz")
     page.corpus.add(["/nowhere/a.txt"])
     page.draft.add_tasks({"kind": "ner", "source": "/nowhere/ner"})
-    qtbot.waitUntil(lambda: page.draft.sizes is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.draft.sizes is not None, timeout=PATIENCE)
     page.draft.set("targets.attention_heads", 3)
     checked(page, qtbot)
     placed = {name for name, section in page.sections.items() if section.has_faults}
@@ -557,7 +557,7 @@ def test_faults_stand_where_they_belong_all_at_once(page: SetupPage, qtbot: QtBo
 def test_pressed_while_checking_it_starts_when_all_is_well(page: SetupPage, qtbot: QtBot) -> None:
     fill_in_the_sample(page, qtbot)
     assert page._check.busy
-    with qtbot.waitSignal(page.compress_requested, timeout=WAIT):
+    with qtbot.waitSignal(page.compress_requested, timeout=PATIENCE):
         page.button.click()
 
 
@@ -575,8 +575,8 @@ def test_what_is_mended_on_disk_can_start(page: SetupPage, qtbot: QtBot, tmp_pat
     page.teacher.choose("sample")
     page.language.choose("mlt")
     page.corpus.add([str(path)])
-    qtbot.waitUntil(lambda: page.corpus.has_faults, timeout=WAIT)
-    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.corpus.has_faults, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: page.draft.estimate is not None, timeout=PATIENCE)
     checked(page, qtbot)
     with qtbot.assertNotEmitted(page.compress_requested):
         page.button.click()
@@ -585,7 +585,7 @@ def test_what_is_mended_on_disk_can_start(page: SetupPage, qtbot: QtBot, tmp_pat
         assert page.corpus.is_open  # the answer still is no
         checked(page, qtbot)
     path.write_text("Sentenza\n" * 50, encoding="utf-8")
-    with qtbot.waitSignal(page.compress_requested, timeout=WAIT):
+    with qtbot.waitSignal(page.compress_requested, timeout=PATIENCE):
         page.button.click()
     assert not page.corpus.has_faults
 
@@ -595,11 +595,11 @@ def test_opening_a_part_looks_at_the_disk_again(page: SetupPage, qtbot: QtBot, t
     page.teacher.choose(str(folder))
     page.language.choose("mlt")
     page.corpus.button_sample.click()
-    qtbot.waitUntil(lambda: bool(page.draft.teacher_faults), timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(page.draft.teacher_faults), timeout=PATIENCE)
     checked(page, qtbot)
     shutil.copytree(sample.teacher_folder(), folder)
     page.teacher.open()
-    qtbot.waitUntil(lambda: page.draft.sizes is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.draft.sizes is not None, timeout=PATIENCE)
     checked(page, qtbot)
     assert not page.teacher.has_faults and page.state.text().startswith("Ready")
 
@@ -607,7 +607,7 @@ def test_opening_a_part_looks_at_the_disk_again(page: SetupPage, qtbot: QtBot, t
 def test_the_bar_goes_with_the_last_source(page: SetupPage, qtbot: QtBot) -> None:
     page.corpus.open()
     page.corpus.button_sample.click()
-    qtbot.waitUntil(page.corpus.bar.isVisible, timeout=WAIT)
+    qtbot.waitUntil(page.corpus.bar.isVisible, timeout=PATIENCE)
     page.corpus.list.selectAll()
     page.corpus.button_remove.click()
     assert page.corpus.bar.isHidden()
@@ -617,11 +617,11 @@ def test_a_task_may_go_while_it_is_looked_at(page: SetupPage, qtbot: QtBot) -> N
     page.language.choose("mlt")
     page.tasks.open()
     page.draft.add_tasks({"kind": "ner", "source": "sample"})
-    qtbot.waitUntil(lambda: bool(page.tasks.findChildren(QProcess)), timeout=WAIT)
+    qtbot.waitUntil(lambda: bool(page.tasks.findChildren(QProcess)), timeout=PATIENCE)
     (process,) = page.tasks.findChildren(QProcess)
     row = page.tasks.rows[0]
     page.draft.remove_task(0)
-    with qtbot.waitSignal(row.destroyed, timeout=WAIT):
+    with qtbot.waitSignal(row.destroyed, timeout=PATIENCE):
         assert process.state() != QProcess.ProcessState.NotRunning
     page.end()
     assert all(left.state() == QProcess.ProcessState.NotRunning for left in page.findChildren(QProcess))
@@ -629,7 +629,7 @@ def test_a_task_may_go_while_it_is_looked_at(page: SetupPage, qtbot: QtBot) -> N
 
 def test_nothing_runs_when_the_page_has_ended(page: SetupPage, qtbot: QtBot) -> None:
     fill_in_the_sample(page, qtbot)
-    qtbot.waitUntil(lambda: len(page.findChildren(QProcess)) > 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(page.findChildren(QProcess)) > 1, timeout=PATIENCE)
     page.end()
     assert all(left.state() == QProcess.ProcessState.NotRunning for left in page.findChildren(QProcess))
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QProcess
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from test_calibration import kept
+from window_driver import PATIENCE
 
 from core.analysis.duration import Interval
 from gui.draft import Draft
@@ -17,7 +18,6 @@ from gui.pages.setup.target import TargetSection
 from gui.settings import SettingsFile
 from gui.text import memory, span
 
-WAIT = 60_000  # milliseconds: a child process that loads torch on a busy machine
 RECIPE = """
 [teacher]
 model = "sample"
@@ -55,7 +55,7 @@ def section(qtbot: QtBot, tmp_path: Path) -> TargetSection:
 
     def end(section: TargetSection) -> None:
         section.end()
-        qtbot.waitUntil(lambda: not section.findChildren(QProcess), timeout=WAIT)
+        qtbot.waitUntil(lambda: not section.findChildren(QProcess), timeout=PATIENCE)
 
     qtbot.addWidget(made, before_close_func=end)
     draft.changed.connect(made.refresh)
@@ -65,7 +65,7 @@ def section(qtbot: QtBot, tmp_path: Path) -> TargetSection:
 
 def fill_in(section: TargetSection, qtbot: QtBot, text: str = RECIPE) -> None:
     assert section.draft.load_text(text, Path()) == ()
-    qtbot.waitUntil(section.time.isVisible, timeout=WAIT)
+    qtbot.waitUntil(section.time.isVisible, timeout=PATIENCE)
 
 
 def words(section: TargetSection) -> str:
@@ -85,7 +85,7 @@ def test_it_is_hidden_until_there_is_something_to_say(section: TargetSection, qt
     assert "isn't known yet" in words(section) and button(section).isVisible()
     section.draft.set("targets.layers", None)
     section.draft.set("targets.hidden_size", None)
-    qtbot.waitUntil(lambda: not section.time.isVisible(), timeout=WAIT)  # nothing is distilled
+    qtbot.waitUntil(lambda: not section.time.isVisible(), timeout=PATIENCE)  # nothing is distilled
 
 
 def test_it_tells_what_is_known_and_follows_the_sliders(section: TargetSection, qtbot: QtBot) -> None:
@@ -94,19 +94,19 @@ def test_it_tells_what_is_known_and_follows_the_sliders(section: TargetSection, 
     assert words(section).startswith("About ") and words(section).endswith("of memory on this machine")
     assert not button(section).isVisible()
     section.draft.set("targets.layers", 3)
-    qtbot.waitUntil(lambda: words(section).endswith("measured with other settings"), timeout=WAIT)
+    qtbot.waitUntil(lambda: words(section).endswith("measured with other settings"), timeout=PATIENCE)
     assert button(section).isVisible()
     section.draft.undo()
-    qtbot.waitUntil(lambda: not button(section).isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: not button(section).isVisible(), timeout=PATIENCE)
 
 
 def test_the_button_measures(section: TargetSection, qtbot: QtBot) -> None:
     fill_in(section, qtbot)
-    with qtbot.waitSignal(section.time.measured, timeout=WAIT):
+    with qtbot.waitSignal(section.time.measured, timeout=PATIENCE):
         button(section).click()
         assert button(section).text() == button(section).accessibleName() == "Cancel"
         assert words(section).startswith("Measuring")
-    qtbot.waitUntil(lambda: words(section).startswith("About"), timeout=WAIT)
+    qtbot.waitUntil(lambda: words(section).startswith("About"), timeout=PATIENCE)
     assert not button(section).isVisible()
 
 
@@ -115,13 +115,13 @@ def test_a_measurement_can_be_cancelled(section: TargetSection, qtbot: QtBot) ->
     button(section).click()
     button(section).click()
     assert not section.time.measuring
-    qtbot.waitUntil(lambda: "isn't known yet" in words(section), timeout=WAIT)
+    qtbot.waitUntil(lambda: "isn't known yet" in words(section), timeout=PATIENCE)
     assert button(section).text() == "Measure how long…"
 
 
 def test_why_it_cannot_be_measured_is_said(section: TargetSection, qtbot: QtBot) -> None:
     fill_in(section, qtbot, RECIPE.replace('["sample"]', '["no-such-text.txt"]'))
-    with qtbot.waitSignal(section.time.measured, timeout=WAIT):
+    with qtbot.waitSignal(section.time.measured, timeout=PATIENCE):
         button(section).click()
     assert "no-such-text.txt" in words(section)
     assert button(section).text() == "Measure how long…" and button(section).isEnabled()
