@@ -2,6 +2,7 @@
 
 Who uses what:
 - every test: a cache folder that isn't the user's.
+- `own_places`: test_cli, test_cli_estimate, test_cli_models, test_secrets.
 - `heeding_at_once`: test_pipeline, test_divergence, test_learning, test_evaluate.
 - `--real DIR`, `--real-corpus FILE`: test_vocabulary_identity.
 - `lm` (a tiny random model of every family, tied and untied), `build`, `FAMILY_TYPES`: test_layers, test_feed_forward,
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -69,6 +71,13 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if sys.platform in ("win32", "darwin"):  # where appdirs asks no variable; other processes share the real one
             patch.setattr("appdirs.user_cache_dir", lambda name, author: str(folder / name))
         yield
+
+
+@pytest.fixture
+def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written where the user keeps things."""
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -19,13 +19,8 @@ from core.secrets import without_secrets
 from core.sources import download
 
 TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
+pytestmark = pytest.mark.usefixtures("own_places")
 RECIPE = '[teacher]\nmodel = "sample"\n[language]\ncode = "mlt"\n[corpus]\nsources = ["sample"]\n'
-
-
-@pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
 
 
 @pytest.mark.parametrize(
