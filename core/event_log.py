@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from core.events import Event, from_record, to_record
 from core.secrets import without_secrets
-from core.small_files import parse_json
+from core.small_files import open_own, parse_json
 
 LONGEST_LINE = 2**20
 """Bytes; a longer one is no event of ours, and is passed over piece by piece."""
@@ -21,7 +21,7 @@ class EventLog:
     """Appends to events.jsonl and cuts it back to a known point."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self._file = open_own(path)
 
     def append(self, event: Event, t: float) -> None:
         """Write one line, or nothing of it.

@@ -21,7 +21,7 @@ from core.locking import try_lock
 from core.recipe import Recipe
 from core.run_manifest import RunManifest
 from core.sealing import settle, write_atomic
-from core.small_files import open_file, read_object, read_text
+from core.small_files import open_file, open_own, read_object, read_text
 from core.status import known_status
 
 CONTROL_WORDS = ("pause", "resume", "stop", "stop_keep_best")
@@ -145,12 +145,16 @@ class RunFolder:
             InputError: there is no run here.
         """
         try:
-            return read_text(self.original_recipe, recipes.MOST_BYTES)
+            text = read_text(self.original_recipe, recipes.MOST_BYTES)
         except (OSError, ValueError):
             if self.recipe.exists():
                 hint = "Give the recipe that the run was started with: monoglot run RECIPE --resume --out FOLDER."
                 raise InputError(f"{self.original_recipe} can't be read.", hint=hint) from None
             raise InputError(f"There is no run in {self.path}.", hint="Check the folder given with --out.") from None
+        if not text:
+            hint = "Delete the folder, and start the run anew: nothing had been made."
+            raise InputError(f"The run in {self.path} was cut off as it began.", hint=hint)
+        return text
 
     def read_recipe(self) -> Recipe:
         """The recipe as run."""
@@ -234,7 +238,7 @@ class RunFolder:
         """
         before = _identity(self.control)  # no times are compared: clocks jump
         try:
-            file = open(self.lock, "a+b")  # noqa: SIM115 (closed below, also on Windows before the folder can be moved)
+            file = open_own(self.lock)  # closed below, also on Windows before the folder can be moved
         except OSError as error:
             raise InputError(
                 f"The run folder {self.path} can't be written: {error.strerror}.", hint="Check it, or choose another."

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.small_files import read_object
+from core.small_files import open_file, read_object
 
 MANIFEST = "manifest.json"
+_DAMAGE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG)
+"""What a look at a file ends in that is gone, or that something else has taken the place of."""
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -26,6 +28,8 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         durable: wait until it is on disk; otherwise a power cut may leave the content that was there before, or none.
     """
     scratch = path.with_name(f".{path.name}.new")
+    if scratch.is_symlink() or (scratch.exists() and not scratch.is_file()):
+        scratch.unlink()  # a link would lead elsewhere, a pipe would keep us waiting
     with open(scratch, "wb") as file:
         file.write(data)
         if durable:
@@ -85,11 +89,15 @@ def replace_folder(target: Path, fill: Callable[[Path], None], *, seal: bool = F
 
 
 def settle(target: Path) -> None:
-    """Clear what an interrupted `replace_folder` left: the newest whole sealed folder wins."""
+    """Clear what an interrupted `replace_folder` left: the newest whole sealed folder wins.
+
+    Raises:
+        OSError: which of them is whole can't be told, as a file can't be read just now; all are still there.
+    """
     new, old = _new(target), _old(target)
-    if not sealed(target):
+    if not intact(target):
         for candidate in (new, old):
-            if sealed(candidate):
+            if intact(candidate):
                 shutil.rmtree(target, ignore_errors=True)
                 os.replace(candidate, target)
                 break
@@ -101,12 +109,30 @@ def settle(target: Path) -> None:
 
 
 def sealed(folder: Path) -> bool:
-    """Whether a folder has a manifest and every file in it has the hash that the manifest says."""
+    """Whether a folder has a manifest and every file in it has the hash that the manifest says, and can be read."""
+    try:
+        return intact(folder)
+    except OSError:
+        return False
+
+
+def intact(folder: Path) -> bool:
+    """As `sealed`, where what isn't so is thrown away.
+
+    Raises:
+        OSError: it can't be told: a file is there and can't be read, for want of a right or as a disk is gone just now.
+    """
     try:
         manifest = read_object(folder / MANIFEST)
         found = {path.relative_to(folder).as_posix() for path in _files(folder)} - {MANIFEST}
+        for name in set(manifest) - found:
+            os.stat(folder / name)  # in a folder that can't be looked into, nothing is found
         return found == set(manifest) and all(_hash(folder / name) == wanted for name, wanted in manifest.items())
-    except (OSError, ValueError, AttributeError, TypeError):
+    except OSError as error:
+        if error.errno not in _DAMAGE:
+            raise
+        return False
+    except (ValueError, AttributeError, TypeError):
         return False
 
 
@@ -123,7 +149,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _hash(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

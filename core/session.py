@@ -26,6 +26,7 @@ from core.recipe_text import to_toml
 from core.run import RunFolder, settle_folder
 from core.run_context import RunContext
 from core.run_end import CUT_OFF, failure_of_run
+from core.run_layout import check_layout
 from core.safe_point import safe_point, safe_words
 from core.status import Status
 
@@ -70,6 +71,7 @@ def _execute(
     folder: RunFolder, original: str, base: Path, resume: bool, listen: Callable[[Event], None] | None
 ) -> dict[str, Any]:
     if resume:
+        check_layout(folder)
         _same_recipe(folder, original)
         _not_newer(folder)
     given = absolute(parse(original), base)

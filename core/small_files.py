@@ -6,14 +6,16 @@ import errno
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
+_NO_LINK, _NO_WAIT, _BINARY = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 MOST_BYTES = 32 * 2**20
 """Of a file that is read whole, unless its reader knows better; in memory it may become thirty times as much."""
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open a file to read it.
 
     Raises:
@@ -24,6 +26,22 @@ def open_file(path: Path) -> BinaryIO:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is no file", str(path))
     return open(path, "rb")
+
+
+def open_own(path: Path) -> BinaryIO:
+    """Open a file of a run to add to it and read it; made where it isn't there.
+
+    Raises:
+        OSError: it can't be written, or it is a link, which could lead anywhere, or no file.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK | _NO_WAIT | _BINARY, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        return os.fdopen(handle, "a+b", buffering=0)
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:

@@ -38,7 +38,7 @@ from core.preflight import Checked
 from core.recipe import Recipe
 from core.run import RunFolder
 from core.run_context import RunContext
-from core.sealing import replace_folder, sealed, write_json
+from core.sealing import intact, replace_folder, sealed, write_json
 from core.small_files import read_object
 from core.tasks.data import load_task
 from core.tasks.examples import TaskData
@@ -161,7 +161,7 @@ class Workspace:
 
     @cached_property
     def _whole(self) -> set[str]:
-        return set(itertools.takewhile(lambda name: sealed(self.stage_folder(name)), self.stages))
+        return set(itertools.takewhile(lambda name: intact(self.stage_folder(name)), self.stages))
 
     def drop_unfounded(self) -> list[str]:
         """Remove stages that are not whole any more, with those that were built on them; returns their names."""
@@ -280,7 +280,7 @@ class Workspace:
 
     def checkpointed(self, stage: str) -> dict[str, Any]:
         """What the checkpoint says of this stage; empty where there is none of it."""
-        self._checked = self._checked or sealed(self.folder.checkpoint)
+        self._checked = self._checked or intact(self.folder.checkpoint)
         about = read_about(self.folder.checkpoint) if self._checked else {}
         return about if about.get("stage") == stage else {}
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import sealing
-from core.sealing import MANIFEST, replace_folder, sealed, settle, write_atomic, write_json
+from core.sealing import MANIFEST, intact, replace_folder, sealed, settle, write_atomic, write_json
 
 
 class PowerCut(BaseException):
@@ -240,3 +241,40 @@ def test_settling_where_nothing_happened_changes_nothing(tmp_path: Path) -> None
     replace_folder(tmp_path / "stage", writing("one"), seal=True)
     settle(tmp_path / "stage")
     assert content(tmp_path / "stage") == "one"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders, and links need rights")
+def test_what_stands_where_a_file_is_written_first_leads_nowhere(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".a.new").symlink_to(victim)
+    os.mkfifo(tmp_path / ".b.new")
+    for name in ("a", "b"):
+        write_atomic(tmp_path / name, b"new")
+        assert (tmp_path / name).read_bytes() == b"new" and not (tmp_path / name).is_symlink()
+    assert victim.read_text() == "mine"
+
+
+def test_what_cannot_be_read_just_now_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "stage"
+    replace_folder(target, writing("old"), seal=True)
+    shutil.copytree(target, tmp_path / ".stage.old")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "open_file", refuse)
+        assert not sealed(target)
+        with pytest.raises(PermissionError):
+            intact(target)
+        with pytest.raises(PermissionError):
+            settle(target)
+    assert intact(target) and intact(tmp_path / ".stage.old")
+    # A folder that can't be looked into seems to be empty.
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "_files", lambda folder: [])
+        patch.setattr(sealing.os, "stat", refuse)
+        patch.setattr(sealing, "read_object", lambda path: {"text.txt": "…"})
+        with pytest.raises(PermissionError):
+            intact(target)
