@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +165,43 @@ def _lost_recipe(bench: Bench, place: Path) -> str:
     return f"{refused(ended, 'recipe.original.toml')}; with the recipe: {bench.resumed_right(folder)}"
 
 
+def _linked(name: str) -> Case:
+    """A run something of whose folder lies elsewhere, with a link in its place: nothing there may be touched."""
+
+    def run(bench: Bench, place: Path) -> str:
+        folder, outside = bench.killed(_MIDDLE, place), place / "outside"
+        path = folder.path / name
+        path.parent.mkdir(exist_ok=True)
+        if path.exists():
+            path.rename(outside)
+        else:
+            outside.mkdir()
+        path.symlink_to(outside)
+        before = _content(outside)
+        said = refused(bench.resume(folder), "is a link")
+        if _content(outside) != before:
+            raise Wrong("what the link leads to was changed")
+        path.unlink()
+        outside.rename(path)
+        return f"{said}; put back: {bench.resumed_right(folder)}"
+
+    done = f"killed in {_MIDDLE}; {name} lies elsewhere, with a link to it; resumed"
+    return Case(f"{name} is a link", done, f"a clear message; put back, {RIGHT}", run)
+
+
+def _content(path: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in (path, *path.rglob("*")) if file.is_file()}
+
+
+def _folder_for_a_file(bench: Bench, place: Path) -> str:
+    folder = bench.killed(_MIDDLE, place)
+    folder.status.unlink()
+    folder.status.mkdir()
+    said = refused(bench.resume(folder), "status.json is a folder")
+    folder.status.rmdir()
+    return f"{said}; removed: {bench.resumed_right(folder)}"
+
+
 def cases() -> list[Case]:
     """All of them."""
     cut, flip, gone = injuries.cut_in_half, injuries.flip_a_bit, injuries.remove
@@ -180,6 +218,17 @@ def cases() -> list[Case]:
         _prepared("a wish of garbage", "control of garbage", lambda run: injuries.fill_with_garbage(run.control)),
         _prepared("an old wish, the clock set back", "control says stop, from ten years ahead", _old_wish),
         _prepared("half-written files and folders", "what a kill leaves half-written, of garbage", half_write),
+        *map(_linked, ("cache", "stages", "checkpoint", "events.jsonl", "lock")),
+        Case(
+            "a folder in a file's place",
+            f"killed in {_MIDDLE}; a folder in the place of status.json; resumed",
+            f"a clear message; removed, {RIGHT}",
+            _folder_for_a_file,
+        ),
+        _prepared(
+            "a pipe in the way", "a named pipe where status.json is written first",
+            lambda run: os.mkfifo(run.path / ".status.json.new"),
+        ),
         _prepared("files of the future", "all files from ten years ahead", lambda run: injuries.date(run.path, 10)),
         _prepared("files of the past", "all files from 1970", lambda run: injuries.date(run.path, -100)),
         Case("finished and whole", "finished; resumed", "nothing is done, exit status 0", _left_alone),

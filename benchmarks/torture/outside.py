@@ -141,6 +141,26 @@ def _outside(name: str, done: str, injure: Callable[[Path], None], *words: str) 
     return Case(name, f"killed in layers; {done}; resumed", expected, run)
 
 
+def _teacher_swapped(bench: Bench, place: Path) -> str:
+    recipe, environment = outside(place / "given"), bench.environment()
+    whole, folder = RunFolder(place / "whole"), RunFolder(place / "run")
+    _ended_well(Worker(whole, recipe, environment=environment).end())
+    worker = Worker(folder, recipe, environment=environment)
+    if not worker.wait_stage("layers"):
+        raise Wrong("it ended before layers")
+    weights = recipe.parent / "teacher" / "model.safetensors"
+    os.replace(weights, place / "kept")
+    shutil.copyfile(place / "kept", weights)
+    injuries.flip_a_bit(weights)
+    said = refused(worker.end(), "teacher", "have changed")
+    os.replace(place / "kept", weights)
+    _ended_well(Worker(folder, recipe, resume=True, environment=environment).end())
+    found = differences(folder, whole)
+    if found:
+        raise Wrong(f"{said}; not as the undisturbed run: {', '.join(found)}")
+    return f"{said}; put back: {RIGHT}"
+
+
 def _ended_well(ended: Ended) -> None:
     if ended.code != 0:
         raise Wrong(f"exit status {ended.code}: {ended.complaint}")
@@ -225,6 +245,8 @@ def cases() -> list[Case]:
                  lambda given: injuries.flip_a_bit(given / "teacher" / "model.safetensors"), "teacher", "have changed"),
         _outside("teacher cut short", "half of the teacher's weights is gone",
                  lambda given: injuries.cut_in_half(given / "teacher" / "model.safetensors"), "safetensors"),
+        Case("teacher changed while it runs", "a bit of the teacher's weights becomes another one in layers; resumed",
+             f"a clear message; put back, {RIGHT}", _teacher_swapped),
         _cache("cache removed while it is used", "the machine's cache removed in layers", shutil.rmtree,
                while_it_runs=True),
         _cache("cache removed", "killed in layers; the machine's cache removed; resumed", shutil.rmtree,
