@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from core.status import Status
 
 _MIDDLE = "hidden"
 """The stage in which runs are killed that are then damaged: most others are done by then."""
+_DROP, _ANY_FILE = 24, (1, 2)
+"""PR_CAPBSET_DROP, and CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what lets root read any file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,30 @@ def _linked(name: str) -> Case:
     return Case(f"{name} is a link", done, f"a clear message; put back, {RIGHT}", run)
 
 
+def _unreadable(pattern: str) -> Case:
+    """A run one of whose files nobody may read just now: it is no damaged one, and nothing is made anew."""
+
+    def run(bench: Bench, place: Path) -> str:
+        folder = bench.killed(_MIDDLE, place)
+        before = stages_done(folder)
+        (path,) = folder.path.glob(pattern)
+        path.chmod(0)
+        said = refused(bench.resume(folder, before=_forgo_rights), "can't be read")
+        path.chmod(0o644)
+        nothing_redone(before, folder)
+        return f"{said}; readable again: {bench.resumed_right(folder)}"
+
+    done = f"killed in {_MIDDLE}; {pattern} can't be read; resumed"
+    return Case(f"{pattern} can't be read", done, f"a clear message; readable again, {RIGHT}", run)
+
+
+def _forgo_rights() -> None:
+    """Even for root, what may not be read can't be, from the next program on (Linux)."""
+    libc = ctypes.CDLL(None)
+    for capability in _ANY_FILE:
+        libc.prctl(_DROP, capability, 0, 0, 0)
+
+
 def _content(path: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in (path, *path.rglob("*")) if file.is_file()}
 
@@ -219,6 +246,7 @@ def cases() -> list[Case]:
         _prepared("an old wish, the clock set back", "control says stop, from ten years ahead", _old_wish),
         _prepared("half-written files and folders", "what a kill leaves half-written, of garbage", half_write),
         *map(_linked, ("cache", "stages", "checkpoint", "events.jsonl", "lock")),
+        *map(_unreadable, ("stages/01-*/model/model.safetensors", "checkpoint/tensors.safetensors")),
         Case(
             "a folder in a file's place",
             f"killed in {_MIDDLE}; a folder in the place of status.json; resumed",
