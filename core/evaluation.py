@@ -16,8 +16,10 @@ from core.context import Context
 from core.corpus.prepare import prepare
 from core.distillation.data import TextData
 from core.distillation.validation import Measured, measure
+from core.errors import Fault
 from core.inference import measure_inference
 from core.intrinsic import measure_language
+from core.model_files import ModelFiles
 from core.models import LanguageModel, load
 from core.preflight import check
 from core.recipe import Recipe
@@ -94,18 +96,19 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
     Raises:
         InputError: the model, the corpus or a task can't be read.
     """
-    checked = check(
-        replace(
-            recipe,
-            teacher=replace(recipe.teacher, model=str(model.absolute()), adapt_steps=1),
-            targets=type(recipe.targets)(),
-        ),
-        base,
+    changed = Fault(f"The files of {model} have changed while they were measured.", "Measure the model again.")
+    files = ModelFiles(model, ctx.check, changed)
+    alone = replace(
+        recipe,
+        teacher=replace(recipe.teacher, model=str(model.absolute()), adapt_steps=1),
+        targets=type(recipe.targets)(),
     )
+    checked = check(alone, base)
     code = recipe.language.code
     data = {task.name: load_task(task.kind, task.source, base, code) for task in recipe.tasks}
     plans = [planned(task, data[task.name]) for task in recipe.tasks]
-    lm, has_head = load(model)
+    with files.reading():
+        lm, has_head = load(model)
     recipe = resolve(recipe, checked.family, checked.sizes)
     set_up_torch(recipe.schedule)
     device = recipe.schedule.device
@@ -131,7 +134,8 @@ def evaluate_model(model: Path, recipe: Recipe, base: Path, ctx: Context) -> dic
         for plan in plans
     }
     found["warnings"] = [text for name, each in leaks.items() if (text := leak_warning(name, each))]
-    inference = measure_inference({"model": model.absolute()}, texts, recipe, ctx)
+    with files.reading():  # by a process that loads it anew
+        inference = measure_inference({"model": model.absolute()}, texts, recipe, ctx)
     return found | ({"inference": inference} if inference else {})
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from core.context import Context
 from core.corpus.prepare import PreparedCorpus
 from core.corpus.scripts import ScriptCount
 from core.errors import Fault, InputError
+from core.model_files import digest_once
 from core.recipe import Recipe
 from core.tasks.examples import SPLITS, TaskData
 from core.tasks.fingerprint import fingerprint
@@ -19,28 +18,29 @@ from core.wording import listing
 
 _TEACHER = "teacher_sha256"
 _TASKS = "task_sha256"
-_MODEL_FILES = ("config.json", "tokenizer*.json", "*.safetensors")
 _CORPUS = {"train_sha256": "train", "validation_sha256": "validation"}
 _BACK = "Put the old files back and resume, or start a new run"
 UNCHECKED = (
-    "This run was begun by a version that kept no hashes of its teacher and its tasks' data: whether they are still "
-    "what they were can't be checked."
+    "This run was begun by a version that kept fewer hashes of its teacher and its tasks' data: whether all of it is "
+    "still what it was can't be checked."
 )
 
 
-def origin(tasks: Mapping[str, TaskData], corpus: PreparedCorpus, teacher: Path, ctx: Context) -> dict[str, Any]:
+def origin(
+    tasks: Mapping[str, TaskData], corpus: PreparedCorpus, teacher: Mapping[str, str], ctx: Context
+) -> dict[str, Any]:
     """The content of origin.json.
 
     Args:
         tasks: by name.
         corpus: the texts.
-        teacher: its folder.
+        teacher: the hashes of its files, by name.
         ctx: asked between texts whether to go on.
 
     Returns:
         `corpus`: what became of the texts that were read (`CorpusReport`), and the `scripts` that they are written in,
         by the validation texts; `tasks`: by name, how many examples each split has; `task_sha256`: by name, each
-        split's hash; `teacher_sha256`: that of its files.
+        split's hash; `teacher_sha256`: by name, that of each of its files.
     """
     scripts = ScriptCount()
     for text in corpus.validation:
@@ -51,7 +51,7 @@ def origin(tasks: Mapping[str, TaskData], corpus: PreparedCorpus, teacher: Path,
         "corpus": asdict(corpus.report) | {"scripts": [script for script in scripts.shares() if script in written]},
         "tasks": {name: {split: len(getattr(data, split)) for split in SPLITS} for name, data in tasks.items()},
         _TASKS: _hashes(tasks),
-        _TEACHER: _folder_hash(teacher, ctx),
+        _TEACHER: dict(teacher),
     }
 
 
@@ -60,15 +60,13 @@ def check_origin(
     recipe: Recipe,
     tasks: Mapping[str, TaskData],
     corpus: PreparedCorpus,
-    teacher: Path,
-    ctx: Context,
+    teacher: Mapping[str, str],
 ) -> bool:
     """Compare what a run is resumed with to what it was begun with.
 
     Args:
         known: origin.json.
-        recipe, tasks, corpus, teacher: as they are now.
-        ctx: asked between files whether to go on.
+        recipe, tasks, corpus, teacher: as they are now, see `origin`.
 
     Returns:
         Whether everything could be compared: an earlier version kept fewer hashes.
@@ -83,12 +81,20 @@ def check_origin(
         if before and (other := [split for split in SPLITS if before.get(split) != now[task.name][split]]):
             faults.append(_task_fault(task.name, task.source, other))
     noted = known.get(_TEACHER)
-    if noted and noted != _folder_hash(teacher, ctx):
-        problem = f"The files of the teacher {recipe.teacher.model} have changed since the run began."
-        faults.append(Fault(problem, f"{_BACK}.", "teacher.model"))
+    whole = isinstance(noted, Mapping)
+    # An earlier version kept one hash, which told of a tokenizer only where that is in a tokenizer.json.
+    if noted and noted != (teacher if whole else digest_once(teacher)):
+        faults.append(teacher_fault(recipe))
     if faults:
         raise InputError.of(faults)
-    return bool(noted and _CORPUS.keys() <= _mapping(known.get("corpus")).keys() and noted_tasks.keys() >= now.keys())
+    told = noted and (whole or "tokenizer.json" in teacher)
+    return bool(told and _CORPUS.keys() <= _mapping(known.get("corpus")).keys() and noted_tasks.keys() >= now.keys())
+
+
+def teacher_fault(recipe: Recipe) -> Fault:
+    """That a teacher is not what a run began with."""
+    problem = f"The files of the teacher {recipe.teacher.model} have changed since the run began."
+    return Fault(problem, f"{_BACK}.", "teacher.model")
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:
@@ -97,16 +103,6 @@ def _mapping(found: Any) -> Mapping[str, Any]:
 
 def _hashes(tasks: Mapping[str, TaskData]) -> dict[str, dict[str, str]]:
     return {name: {split: fingerprint(getattr(data, split)) for split in SPLITS} for name, data in tasks.items()}
-
-
-def _folder_hash(folder: Path, ctx: Context) -> str:
-    """A hash of a model: of the files that it is loaded from."""
-    told = hashlib.sha256()
-    for path in sorted({path for name in _MODEL_FILES for path in folder.glob(name)}):
-        ctx.check()
-        with open(path, "rb") as file:
-            told.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode(errors="replace"))
-    return told.hexdigest()
 
 
 def _changed_parts(known: Mapping[str, Any], corpus: PreparedCorpus) -> list[str]:

@@ -79,7 +79,7 @@ def _tell_dropped(work: Workspace) -> None:
 
 def _take_in(work: Workspace) -> None:
     """Read tasks and corpus, keep what they hold in numbers, and say what is odd about them."""
-    read = json_text(origin(work.tasks, work.corpus, work.teacher.folder, work.ctx))
+    read = json_text(origin(work.tasks, work.corpus, work.teacher_files.noted, work.ctx))
     work.folder.manifest.write(work.folder.origin, read.encode(errors="backslashreplace"))
     for name, data in work.tasks.items():
         for note in data.notes:
@@ -93,7 +93,7 @@ def _take_in(work: Workspace) -> None:
 def _check_origin(work: Workspace) -> None:
     """Refuse to go on with other data than the run began with; say so where that can't be known."""
     known = work.folder.read_origin()
-    if not check_origin(known, work.recipe, work.tasks, work.corpus, work.teacher.folder, work.ctx):
+    if not check_origin(known, work.recipe, work.tasks, work.corpus, work.teacher_files.noted):
         work.ctx.emit(Message(level="warning", text=UNCHECKED, doubt=True))
     if others := work.made_elsewhere():
         text = f"Stages of this run were made with different software or hardware: {others}. Rounding may differ."
@@ -166,13 +166,17 @@ def _evaluate(student: LanguageModel, work: Workspace) -> None:
     texts = list(work.corpus.validation)
     known = measure_language([adapted, student], texts, recipe, ctx)
     folders = {"teacher": work.folder_after(["adapt"]), "student": work.folder_after(work.stages[:-1])}
+    inference = None
+    if work.times_models:
+        with work.reading(folders["teacher"]):
+            inference = measure_inference(folders, texts, recipe, ctx)
     report = {
         "name": EVALUATE,
         "parameters": sum(student.parameters.values()),
         "validation_loss": ours.mlm,
         "teacher": {"mlm_loss": theirs.mlm, "mlm_accuracy": theirs.accuracy, **known[0]},
         "student": {"mlm_loss": ours.mlm, "mlm_accuracy": ours.accuracy, **known[1]},
-        "inference": measure_inference(folders, texts, recipe, ctx) if work.times_models else None,
+        "inference": inference,
         "tasks": scored.tasks,
         "leaks": {name: leaks.to_json() for name, leaks in work.leaks.items()},
         "seconds": ctx.seconds - before,

@@ -42,7 +42,8 @@ _VALIDATION_TOKENS = 200_000
 
 def adapt(lm: LanguageModel, work: Workspace) -> Outcome:
     """Continue the teacher's masked-language training on the corpus (paper, step 0); gives it a head if it has none."""
-    fresh = not load(work.teacher.folder)[1]
+    with work.reading(work.teacher.folder):
+        fresh = not load(work.teacher.folder)[1]
     if fresh:
         work.ctx.emit(Message(level="info", text="The teacher has no masked-language head: a new one is trained."))
         counts = count_corpus(work.corpus, lm.tokenizer.backend_tokenizer, work.folder.cache, work.ctx)

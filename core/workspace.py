@@ -6,6 +6,7 @@ import datetime
 import itertools
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,8 +32,10 @@ from core.export.versions import versions
 from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
+from core.model_files import ModelFiles
 from core.models import LanguageModel, load, load_tokenizer, save
 from core.no_number import only_numbers
+from core.origin import teacher_fault
 from core.pace import Pace
 from core.preflight import Checked
 from core.recipe import Recipe
@@ -122,9 +125,8 @@ class Workspace:
                 found[task.name] = load_task(task.kind, task.source, self.base, code)
         for task in self.recipe.tasks:
             with about(f"tasks.{task.name}.folds"):
-                folds_of(
-                    task.folds, found[task.name]
-                )  # refuses more than there is data for, before anything is trained
+                # Refuses more than there is data for, before anything is trained.
+                folds_of(task.folds, found[task.name])
         return found
 
     @cached_property
@@ -136,11 +138,13 @@ class Workspace:
     def live(self) -> LiveScores:
         """The live downstream curve."""
         recipe, report = self.recipe, self.corpus.report
+        with self.reading(self.teacher.folder):
+            tokenizer = load_tokenizer(self.teacher.folder)
         return LiveScores(
             recipe.tasks,
             self.tasks,
             recipe.seed,
-            tokenizer=load_tokenizer(self.teacher.folder),
+            tokenizer=tokenizer,
             shortest=shortest_training(recipe),
             asked=MASK_VARIANTS * report.characters * report.train / report.kept,
         )
@@ -226,10 +230,10 @@ class Workspace:
         return made[-1] if made else self.teacher.folder
 
     def model_after(self, names: Sequence[str]) -> LanguageModel:
-        """The model in `folder_after`, whose files are as they were when the stage ended, or the run began."""
+        """The model in `folder_after`."""
         folder = self.folder_after(names)
-        self._check_files(folder)
-        lm, has_head = load(folder)
+        with self.reading(folder):
+            lm, has_head = load(folder)
         if not has_head and folder == self.teacher.folder and self.recipe.teacher.adapt_steps == 0:
             raise InputError(
                 f"The masked-language head in {folder} is not whole.",
@@ -237,11 +241,23 @@ class Workspace:
             )
         return lm
 
-    def _check_files(self, folder: Path) -> None:
-        """Refuse a stage's model that was changed meanwhile: what was built on it would be mixed with another."""
-        if folder != self.teacher.folder and not sealed(folder.parent):
+    @cached_property
+    def teacher_files(self) -> ModelFiles:
+        """The teacher's, noted before anything is loaded from them."""
+        return ModelFiles(self.teacher.folder, self.ctx.check, teacher_fault(self.recipe))
+
+    def reading(self, folder: Path) -> AbstractContextManager[None]:
+        """Load a model in the body, from files that are as they were when its stage ended, or the run began.
+
+        Raises:
+            InputError: they were changed meanwhile: what was built on them would be mixed with another model.
+        """
+        if folder == self.teacher.folder:
+            return self.teacher_files.reading()
+        if not sealed(folder.parent):
             hint = "Resume the run: the stage is made anew, and what was built on it."
             raise InputError(f"The files in {folder.parent} have changed since they were written.", hint=hint)
+        return nullcontext()
 
     def first_teacher(self) -> LanguageModel:
         """The model that everything is held against: adapted, and trimmed where the vocabulary goes first."""

@@ -30,7 +30,6 @@ from core.run_context import RunContext
 from core.run_manifest import RunManifest
 from core.sealing import write_atomic
 from core.session import _ending, _signals
-from resources import sample
 from tests.journeys import journey, recipe
 
 
@@ -177,22 +176,6 @@ def test_choices_that_cannot_be_made_again_are_not_made_otherwise(
     monkeypatch.setattr("core.session.to_toml", lambda recipe, reasons: "seed = 1\n")
     with pytest.raises(InputError, match="can't be made again"):
         journey(folder.path, resume=True)
-
-
-def test_another_teacher_than_the_run_began_with_is_refused(tmp_path: Path) -> None:
-    teacher = tmp_path / "teacher"
-    shutil.copytree(sample.teacher_folder(), teacher)
-    text = recipe().replace('model = "sample"', 'model = "teacher"')
-
-    def cut(event: Event) -> None:
-        if isinstance(event, Stage) and event.name == "vocabulary":
-            raise PowerCut
-
-    with pytest.raises(PowerCut):
-        journey(tmp_path / "run", text=text, listen=cut)
-    injuries.flip_a_bit(teacher / "model.safetensors")
-    with pytest.raises(InputError, match="have changed since the run began"):
-        journey(tmp_path / "run", text=text, resume=True)
 
 
 # -- what a run's files were -----------------------------------------------------------------------------------------
