@@ -19,6 +19,7 @@ from core import cli, session
 from core.errors import Fault, InputError, Stopped
 from core.export.versions import monoglot_version
 from core.run import RunFolder
+from tests.no_network import block_network
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("own_places")
@@ -216,6 +217,27 @@ def test_what_cannot_be_used_is_told_in_two_lines(
     assert cli.main(arguments) == 2
     assert words in told(capsys)[0]
     assert not any(path.name != "home" for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["evaluate", "a.txt", "--recipe"], ["convert", "a.txt", "--from-pickle", "--out"],
+    ["trim", "a.txt", "--corpus", "a.txt", "--size", "9", "--out"], ["estimate"]], ids=lambda words: words[0])  # fmt: skip
+def test_a_file_is_no_model_and_the_hub_is_not_asked_for_it(
+    command: list[str],
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = block_network(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("one", encoding="utf-8")
+    recipe.write_text(RECIPE.replace("xlm-roberta-base", "a.txt"), encoding="utf-8")
+    assert cli.main([*command, "small" if command[-1] == "--out" else str(recipe)]) == 2
+    assert told(capsys) == [
+        f"error: {tmp_path / 'a.txt'} is a file, not a model folder.",
+        "hint: Choose the folder that holds config.json.",
+    ]
+    assert asked() == ""
 
 
 def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
