@@ -219,8 +219,16 @@ def test_what_cannot_be_used_is_told_in_two_lines(
     assert not any(path.name != "home" for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", [["evaluate", "a.txt", "--recipe"], ["convert", "a.txt", "--from-pickle", "--out"],
-    ["trim", "a.txt", "--corpus", "a.txt", "--size", "9", "--out"], ["estimate"]], ids=lambda words: words[0])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "a.txt", "--recipe"],
+        ["trim", "a.txt", "--corpus", "a.txt", "--size", "9", "--out"],
+        ["convert", "a.txt", "--from-pickle", "--out"],
+        ["estimate"],
+    ],
+    ids=lambda words: words[0],
+)
 def test_a_file_is_no_model_and_the_hub_is_not_asked_for_it(
     command: list[str],
     recipe: Path,
