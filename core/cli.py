@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import json
-import shlex
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+try:
+    import argparse
+    import contextlib
+    import errno
+    import os
+    import sys
+    import time
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from typing import TYPE_CHECKING, Any, NoReturn
 
-from core.errors import InputError, Stopped, is_panic
-from core.failures import Failure, explained, failure_of
-from core.fault_log import log_own_fault
-from core.machine import share_cores
-from core.terminal import forget
-from core.wording import clean
+    from core.errors import InputError, Stopped, is_panic
+    from core.failures import explained
+    from core.fault_log import log_own_fault
+    from core.machine import share_cores
+    from core.telling import agreed, answer, complain, note, open_streams, refuse, resuming, tell, tell_what_is_safe
+    from core.terminal import forget
+    from core.wording import clean, clean_path, shortened
+except KeyboardInterrupt:  # they take a moment, and nobody expects a traceback of Ctrl-C
+    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from core.run import RunFolder
@@ -33,8 +37,15 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
         window: opens the window, with the sample's run started or not, and gives the exit status; called where no
             command is named. It is handed in, as nothing here may know of the window.
     """
-    _make_printable(sys.stdout, sys.stderr)
-    share_cores()
+    try:
+        open_streams()
+        share_cores()
+        return _main(arguments, window)
+    except KeyboardInterrupt:  # also while something is told
+        return STOPPED
+
+
+def _main(arguments: Sequence[str] | None, window: Callable[[bool], int] | None) -> int:
     parser = _parser()
     options = argparse.Namespace()
     try:
@@ -45,10 +56,10 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
             return window(options.sample)
         else:
             parser.print_help()
-        sys.stdout.flush()
     except InputError as error:
-        return _refuse(error, options)
-    except (Stopped, KeyboardInterrupt):
+        refuse(error, options)
+        return BAD_INPUT
+    except Stopped:
         return STOPPED
     except BrokenPipeError:
         forget(sys.stdout)
@@ -58,9 +69,10 @@ def main(arguments: Sequence[str] | None = None, window: Callable[[bool], int] |
         fault = log_own_fault(getattr(options, "out", None))
         known = explained(error, in_run=False)
         if known is not None:
-            return _refuse(known, options)
-        _complain(fault.problem, fault.hint)
-        _tell_what_is_safe(options)
+            refuse(known, options)
+            return BAD_INPUT
+        complain(fault.problem, fault.hint)
+        tell_what_is_safe(options)
         return OUR_FAULT
     return DONE
 
@@ -83,16 +95,16 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     run = word("run", _run, "compress a teacher as a recipe says")
-    run.add_argument("recipe", type=Path, nargs="?", metavar="RECIPE", help="can be left out with --resume")
-    run.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder, new or empty")
+    run.add_argument("recipe", type=_path, nargs="?", metavar="RECIPE", help="can be left out with --resume")
+    run.add_argument("--out", type=_path, metavar="FOLDER", help="the run's folder, new or empty")
     run.add_argument("--resume", action="store_true", help="go on with the run in the folder given with --out")
     estimate = word("estimate", _estimate, "say how large the student will be and how long it takes, without a run")
-    estimate.add_argument("recipe", type=Path, metavar="RECIPE")
+    estimate.add_argument("recipe", type=_path, metavar="RECIPE")
     estimate.add_argument("--count", action="store_true", help="tokenise the corpus: exact to the last parameter")
     estimate.add_argument("--measure", action="store_true", help="try a few steps first, to say how long a run takes")
     evaluate = word("evaluate", _evaluate, "measure a model on a recipe's text and tasks")
     evaluate.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
-    evaluate.add_argument("--recipe", type=Path, required=True, metavar="RECIPE")
+    evaluate.add_argument("--recipe", type=_path, required=True, metavar="RECIPE")
     trim = word("trim", _trim, "cut a model's vocabulary to one language, nothing else")
     trim.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
     trim.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text of the language")
@@ -102,12 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     trim.add_argument("--multiple", type=int, default=1, metavar="N", help="round the size up to a multiple, such as 8")
     trim.add_argument("--frequency", choices=("document", "token"), default="document", help="what goes first")
-    trim.add_argument("--words", type=Path, metavar="FILE", help="words, one a line, whose tokens are always kept")
-    trim.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    trim.add_argument("--words", type=_path, metavar="FILE", help="words, one a line, whose tokens are always kept")
+    trim.add_argument("--out", type=_path, required=True, metavar="FOLDER", help="a new or empty folder")
     convert = word("convert", _convert, "write a model's pickled weights as safetensors, tensors only")
     convert.add_argument("model", metavar="MODEL", help="a model folder or a hub name")
     convert.add_argument("--from-pickle", action="store_true", help="agree to read pickled weights without being asked")
-    convert.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    convert.add_argument("--out", type=_path, required=True, metavar="FOLDER", help="a new or empty folder")
     corpus = word("corpus", _corpus, "show what a run would make of files of text")
     corpus.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns or data sets on the hub")
     teachers = word("teachers", _teachers, "show how the teachers on this machine take to a text")
@@ -117,18 +129,29 @@ def _parser() -> argparse.ArgumentParser:
     teachers.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text of the language")
     teachers.add_argument("--language", required=True, metavar="CODE", help="ISO 639-3, such as mlt")
     export = word("export", _export, "copy a finished run's student out of the run", as_json=False)
-    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("run", type=_path, metavar="RUN")
     export.add_argument("--format", choices=("hf",), required=True, help="hf: a folder that transformers load")
-    export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new or empty folder")
+    export.add_argument("--out", type=_path, required=True, metavar="FOLDER", help="a new or empty folder")
     report = word("report", _report, "write a run's report anew", as_json=False)
-    report.add_argument("run", type=Path, metavar="RUN")
+    report.add_argument("run", type=_path, metavar="RUN")
     compare = word("compare", _compare, "put finished runs side by side")
-    compare.add_argument("runs", type=Path, nargs="+", metavar="RUN")
-    compare.add_argument("--out", type=Path, metavar="PAGE.html", help="also write it as a page, with plots")
+    compare.add_argument("runs", type=_path, nargs="+", metavar="RUN")
+    compare.add_argument("--out", type=_path, metavar="PAGE.html", help="also write it as a page, with plots")
     sample = word("sample", _sample, "run the built-in sample from end to end")
-    sample.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder, new or empty")
+    sample.add_argument("--out", type=_path, metavar="FOLDER", help="the run's folder, new or empty")
     sample.add_argument("--tiny", action="store_true", help="a few steps a stage and one task, to see that it works")
+    sample.set_defaults(resume=False)
     return parser
+
+
+def _path(text: str) -> Path:
+    """A path that the system takes."""
+    try:
+        os.lstat(text)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"The name {shortened(text, 80)} is too long.", hint="Choose a shorter one.") from error
+    return Path(text)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -136,6 +159,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message[:1].upper()}{message[1:]}.", hint=f"See: {self.prog} --help")
+
+    def print_help(self, file: Any = None) -> None:
+        answer(self.format_help().rstrip())
 
 
 class _Version(argparse.Action):
@@ -148,7 +174,7 @@ class _Version(argparse.Action):
 def _version(options: argparse.Namespace) -> None:
     from core.export.versions import monoglot_version
 
-    print(f"monoglot {monoglot_version()}")
+    answer(f"monoglot {monoglot_version()}")
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
@@ -178,7 +204,6 @@ def _sample(options: argparse.Namespace) -> None:
 
     base = Path(resources.__file__).parent / "sample"
     original = recipes.read(base / ("recipe-tiny.toml" if options.tiny else "recipe.toml"))
-    options.resume = False
     _go(RunFolder(options.out or _new_folder("sample")), original, base, options)
 
 
@@ -193,11 +218,11 @@ def _go(folder: RunFolder, original: str, base: Path, options: argparse.Namespac
         results = session.execute(folder, original=original, base=base, resume=options.resume, listen=listen)
     except Stopped:
         listen.close()
-        _note(f"Stopped; nothing that was finished is lost. To go on: {_resuming(options.out)}")
+        note(f"Stopped; nothing that was finished is lost. To go on: {resuming(options.out)}")
         raise
     finally:
         listen.close()
-    _tell(options, {**results, "run": str(options.out)}, lambda: f"{summary(results)}\n\n{clean(options.out)}")
+    tell(options, {**results, "run": str(options.out)}, lambda: f"{summary(results)}\n\n{clean_path(options.out)}")
 
 
 def _estimate(options: argparse.Namespace) -> None:
@@ -219,7 +244,7 @@ def _estimate(options: argparse.Namespace) -> None:
     known = known_prediction(recipe, base, config, sizes)
     found = {**sizes.to_json(), **(known.to_json() if known is not None else {})}
     exact = known.exact if known is not None else not distils(recipe, config, sizes)
-    _tell(options, found, lambda: estimate_text(found, exact=exact))
+    tell(options, found, lambda: estimate_text(found, exact=exact))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -233,7 +258,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         from core.evaluation import evaluate_model  # brings torch: only once the input can be used
 
         found = evaluate_model(model, recipe, options.recipe.absolute().parent, ctx)
-    _tell(options, found, lambda: evaluation_text(found))
+    tell(options, found, lambda: evaluation_text(found))
 
 
 def _trim(options: argparse.Namespace) -> None:
@@ -247,14 +272,14 @@ def _trim(options: argparse.Namespace) -> None:
     with _following("trim") as ctx:
         model = model_folder(options.model, Path.cwd())
         found = trim_folder(model, corpus, Path.cwd(), keep, options.words, options.out, ctx)
-    _tell(options, found, lambda: trim_text(found, options.out))
+    tell(options, found, lambda: trim_text(found, options.out))
 
 
 def _convert(options: argparse.Namespace) -> None:
     from core.command_text import conversion_text
     from core.sources import pickled_folder
 
-    if not options.from_pickle and not _agreed(
+    if not options.from_pickle and not agreed(
         f"The weights of {clean(options.model)} are in a pickle, a kind of file that can carry code. Only tensors are "
         "taken from it, and nothing in it is run; a file with anything else than tensors is refused. Convert it?"
     ):
@@ -268,7 +293,7 @@ def _convert(options: argparse.Namespace) -> None:
 
         found = convert_folder(model, options.out, ctx)
     found["folder"] = str(options.out.absolute())
-    _tell(options, found, lambda: conversion_text(found))
+    tell(options, found, lambda: conversion_text(found))
 
 
 def _corpus(options: argparse.Namespace) -> None:
@@ -277,7 +302,7 @@ def _corpus(options: argparse.Namespace) -> None:
 
     with _following("corpus") as ctx:
         found = survey(options.files, Path.cwd(), ctx)
-    _tell(options, found.to_json(), lambda: corpus_text(found.to_json()))
+    tell(options, found.to_json(), lambda: corpus_text(found.to_json()))
     if found.too_few:
         raise InputError(
             f"A run would refuse the corpus: it would keep only {found.kept} texts of it.",
@@ -291,7 +316,7 @@ def _teachers(options: argparse.Namespace) -> None:
 
     with _following("teachers") as ctx:
         found = find_teachers(options.corpus, Path.cwd(), options.language, options.models, ctx)
-    _tell(options, found.to_json(), lambda: teachers_text(found))
+    tell(options, found.to_json(), lambda: teachers_text(found))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -300,14 +325,14 @@ def _export(options: argparse.Namespace) -> None:
 
     with _following("export") as ctx:
         export_student(RunFolder(options.run), options.out, ctx)
-    print(clean(options.out.absolute()))
+    answer(clean_path(options.out.absolute()))
 
 
 def _report(options: argparse.Namespace) -> None:
     from core.export.report import write_report
     from core.run import RunFolder
 
-    print(clean(write_report(RunFolder(options.run)).absolute()))
+    answer(clean_path(write_report(RunFolder(options.run)).absolute()))
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -320,15 +345,10 @@ def _compare(options: argparse.Namespace) -> None:
         from core.export.comparison_page import write_comparison
 
         write_comparison(found, options.out)
-    _tell(options, found.to_json(), lambda: comparison_text(found))
+    tell(options, found.to_json(), lambda: comparison_text(found))
 
 
 # -- talking ---------------------------------------------------------------------------------------------------------
-
-
-def _tell(options: argparse.Namespace, content: dict[str, Any], text: Callable[[], str]) -> None:
-    # ASCII only, so that it is JSON in every terminal's encoding.
-    print(json.dumps(content, allow_nan=False) if options.json else text())
 
 
 @contextlib.contextmanager
@@ -348,60 +368,6 @@ def _new_folder(name: str) -> Path:
     import appdirs
 
     return Path(appdirs.user_data_dir("monoglot", False)) / "runs" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _agreed(question: str) -> bool:
-    """Whether somebody at a terminal says yes; where nobody is, nobody does."""
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _complain(problem: str, hint: str) -> None:
-    _note(f"error: {clean(problem)}\nhint: {clean(hint)}")
-
-
-def _refuse(error: InputError, options: argparse.Namespace) -> int:
-    """Tell of an error that isn't a fault of ours, and how to go on with a run that it ended."""
-    for fault in error.faults:
-        _complain(fault.problem, fault.hint)
-    _tell_what_is_safe(options, failure_of(error))
-    return BAD_INPUT
-
-
-def _tell_what_is_safe(options: argparse.Namespace, failure: Failure | None = None) -> None:
-    """Of a run that failed: what is whole, and the command that goes on with it where that is the next step."""
-    if getattr(options, "command", None) not in (_run, _sample) or options.out is None:
-        return
-    from core.run import RunFolder
-    from core.safe_point import safe_point, safe_words
-
-    folder = RunFolder(options.out)
-    safe = safe_point(folder, checked=False)
-    # On a full disk the status may still say that it runs; where another process runs it, that tells how it stands.
-    others = folder.read_status().get("state") in ("finished", "stopped") or folder.running()
-    if others or not safe.is_something:
-        return
-    _note(f"safe: {clean(safe_words(safe))}")
-    if failure is None or failure.action == "resume":
-        _note(f"To go on: {_resuming(options.out)}")
-
-
-def _resuming(folder: Path) -> str:
-    return f"monoglot run --resume --out {shlex.quote(clean(folder))}"
-
-
-def _note(text: str) -> None:
-    with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
-
-
-def _make_printable(*streams: Any) -> None:
-    """Letters that a terminal's encoding lacks are spelt out, instead of ending the command."""
-    for stream in streams:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.export.measures import language_note, language_rows, speed_note, speed_rows
 from core.tables import text_table
-from core.wording import clean, doubts_text, measured_by, megabytes, number, parameters, whole_score
+from core.wording import clean, clean_path, doubts_text, measured_by, megabytes, number, parameters, whole_score
 
 
 def evaluation_text(found: Mapping[str, Any]) -> str:
@@ -57,16 +57,15 @@ def trim_text(found: Mapping[str, Any], out: Path) -> str:
         )
     else:
         lines.append("The folder holds no weights: tokenizer and configuration were trimmed.")
-    return "\n".join([text_table(("", "before", "after"), rows), "", *lines, "", clean(out.absolute())])
+    return "\n".join([text_table(("", "before", "after"), rows), "", *lines, "", clean_path(out.absolute())])
 
 
 def conversion_text(found: Mapping[str, Any]) -> str:
     """What `monoglot convert` made in a folder."""
     head = "" if found["has_head"] else "\nThe model has no masked-language head: adapting it trains one."
     size = megabytes(found["bytes"] / 1e6)
-    return (
-        f"{found['tensors']:,} tensors ({size}) are safetensors now; the model loads.{head}\n\n{clean(found['folder'])}"
-    )
+    tensors = f"{found['tensors']:,} tensors ({size}) are safetensors now; the model loads.{head}"
+    return f"{tensors}\n\n{clean_path(found['folder'])}"
 
 
 def _cut(pieces: list[str]) -> str:

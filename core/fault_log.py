@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import sys
 import time
@@ -24,7 +25,7 @@ def log_own_fault(folder: Path | None = None) -> Fault:
     trace = f"{time.strftime('%Y-%m-%d %H:%M:%S')} monoglot {shlex.join(sys.argv[1:])}\n{traceback.format_exc()}\n"
     trace = without_secrets(trace)
     places = [Path(appdirs.user_log_dir("monoglot", False)) / "error.log"]
-    if folder is not None and (folder / "recipe.original.toml").is_file():
+    if folder is not None and os.path.isfile(folder / "recipe.original.toml"):
         places.insert(0, folder / "error.log")
     for place in places:
         with contextlib.suppress(OSError):

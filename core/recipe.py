@@ -12,6 +12,7 @@ from typing import Any
 
 import resources
 from core.errors import Fault, InputError
+from core.patterns import from_base
 from core.rules import Choice, Name, Number, Refused, Rule, Several, Text, nearest, shown
 from core.secrets import holds_secret
 from core.small_files import read_text
@@ -373,13 +374,14 @@ def absolute(recipe: Recipe, base: Path) -> Recipe:
         full = os.path.join(base.absolute(), os.path.expanduser(source))
         return full if os.path.exists(full) or not must_exist else source
 
+    def pattern(source: str) -> str:
+        return source if source == "sample" or source.startswith("hub:") else from_base(source, base.absolute())
+
     words = recipe.method.vocabulary_words
     return replace(
         recipe,
         teacher=replace(recipe.teacher, model=path(recipe.teacher.model, must_exist=True)),
-        corpus=replace(
-            recipe.corpus, sources=tuple(path(source, must_exist=False) for source in recipe.corpus.sources)
-        ),
+        corpus=replace(recipe.corpus, sources=tuple(map(pattern, recipe.corpus.sources))),
         method=replace(recipe.method, vocabulary_words=words and path(words, must_exist=False)),
         tasks=tuple(replace(task, source=path(task.source, must_exist=False)) for task in recipe.tasks),
     )

@@ -1,4 +1,7 @@
-"""What a run's own files were when they were written: RUN/manifest.json. Stages and checkpoints have manifests too."""
+"""What a run's own files were when they were written, and where its recipe's paths start: RUN/manifest.json.
+
+Stages and checkpoints have manifests of their own.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from core.sealing import MANIFEST, write_atomic, write_json
 from core.small_files import read_object
 
 _FILES = "files"
+_RECIPE = "recipe"
 
 Found = Literal["whole", "changed", "unknown"]
 """Unknown: nothing was noted, by an older version or as the manifest itself is lost."""
@@ -51,6 +55,15 @@ class RunManifest:
     def is_noted_as(self, path: Path, data: bytes) -> bool:
         """Whether a file was noted to hold just this."""
         return bool(self._read().get(_FILES, {}).get(self._name(path)) == hashlib.sha256(data).hexdigest())
+
+    def note_base(self, base: Path) -> None:
+        """Note the folder that the relative paths of the recipe as given start from."""
+        self._write({**self._read(), _RECIPE: {"base": str(base.absolute())}})
+
+    def base(self) -> Path | None:
+        """That folder; None where it wasn't noted, as by an older version."""
+        noted = self._read().get(_RECIPE, {}).get("base")
+        return Path(noted) if isinstance(noted, str) else None
 
     def _note(self, hashes: dict[str, str], without: tuple[str, ...] = ()) -> None:
         content = self._read()

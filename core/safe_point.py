@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def safe_point(folder: RunFolder, *, checked: bool = True) -> SafePoint:
         checked: hold every byte against its hash, as a resume does, which takes seconds for a large model; else what
             has been put in its place as a whole counts, as every sealed folder has.
     """
-    whole: Callable[[Path], bool] = sealed if checked else _was_sealed
+    whole: Callable[[Path], bool] = _is_sealed if checked else _was_sealed
     status = folder.read_status()
     finished = tuple(path.name.partition("-")[2] for path in sorted(folder.stages.glob("[0-9][0-9]-*")) if whole(path))
     at_work, total = status.get("stage", ""), status.get("total", 0)
@@ -77,8 +78,15 @@ def safe_words(safe: SafePoint, name: Callable[[str], str] = wording.stage) -> s
     return f"{'; '.join(sentences)}."
 
 
+def _is_sealed(path: Path) -> bool:
+    try:
+        return sealed(path)
+    except OSError:
+        return False
+
+
 def _was_sealed(path: Path) -> bool:
-    return (path / MANIFEST).is_file()
+    return os.path.isfile(path / MANIFEST)  # where Path.is_file raises: a folder that can't be read
 
 
 def _checkpointed(folder: RunFolder) -> tuple[str, int]:

@@ -32,6 +32,7 @@ from core.status import Status
 
 _NO_REASON_TO_FAIL = (OSError, LookupError, TypeError, ValueError, ArithmeticError)
 """What an estimate may run into, with files of other versions: the run matters more."""
+_WITH_THE_RECIPE = "Resume with the recipe that the run was started with: monoglot run RECIPE --resume --out FOLDER."
 
 
 def execute(
@@ -47,7 +48,7 @@ def execute(
     Args:
         folder: where the run lives or will live.
         original: the recipe's text, as given.
-        base: the folder that its relative paths start from.
+        base: the folder that its relative paths start from; the run's own, where its own recipe is to be resumed.
         resume: go on with the run in `folder`; a finished one is left as it is.
         listen: also gets every event.
 
@@ -74,21 +75,23 @@ def _execute(
         check_layout(folder)
         _same_recipe(folder, original)
         _not_newer(folder)
-    given = absolute(parse(original), base)
-    if resume:
+        if base.absolute() == folder.path.absolute():
+            base = folder.manifest.base() or base
         if _is_finished(folder):
             return folder.read_results()
-        recipe = _recipe_as_run(folder, given)
+        recipe = _recipe_as_run(folder, original, base)
         # The texts that it has taken in already may be gone by now.
         checked = check_teacher(recipe, base)
     else:
-        recipe, checked = given, check(given, base)
+        recipe = given = absolute(parse(original), base)
+        checked = check(given, base)
         if recipe.schedule.device not in ("auto", "cpu"):
             from core.resolve import resolve
 
             resolve(recipe, checked.family, checked.sizes)  # refuses a device that isn't here; brings torch
         sizes = recipe_sizes(checked.config, given, given.targets.vocabulary_size)
         folder.create(original, max(checked.needed_bytes, *next_writes(sizes, given).values()))
+        folder.manifest.note_base(base)
         folder.manifest.write(folder.recipe, to_toml(given).encode())
         with contextlib.suppress(*_NO_REASON_TO_FAIL):
             write_estimate(folder.estimate, given, base, checked.config, sizes)
@@ -102,11 +105,16 @@ def _is_finished(folder: RunFolder) -> bool:
     return state == "finished" and folder.manifest.found(folder.results, folder.student) == "whole"
 
 
-def _recipe_as_run(folder: RunFolder, given: Recipe) -> Recipe:
+def _recipe_as_run(folder: RunFolder, original: str, base: Path) -> Recipe:
     """The recipe with the choices that the run began with; where it is broken, as given, to choose again."""
-    if not folder.recipe.exists() or folder.manifest.found(folder.recipe) == "changed":
-        return given
-    return folder.read_recipe()
+    if folder.recipe.exists() and folder.manifest.found(folder.recipe) != "changed":
+        return folder.read_recipe()
+    given = parse(original)
+    found = absolute(given, base)
+    # An older version noted no base: then the run's folder stands in for it, where no file of the recipe's is.
+    if base.absolute() == folder.path.absolute() and found != absolute(given, folder.path.parent):
+        raise InputError(f"Where the paths in {folder.original_recipe} start isn't known.", hint=_WITH_THE_RECIPE)
+    return found
 
 
 def _keep_choices(folder: RunFolder, recipe: Recipe, reasons: Mapping[str, str]) -> None:
@@ -127,10 +135,7 @@ def _same_recipe(folder: RunFolder, original: str) -> None:
             folder.manifest.write(folder.original_recipe, original.encode())
         return
     if folder.manifest.found(folder.original_recipe) == "changed":
-        raise InputError(
-            f"{folder.original_recipe} isn't as the run wrote it.",
-            hint="Resume with the recipe that the run was started with: monoglot run RECIPE --resume --out FOLDER.",
-        )
+        raise InputError(f"{folder.original_recipe} isn't as the run wrote it.", hint=_WITH_THE_RECIPE)
     if parse(folder.given_recipe()) != parse(original):
         raise InputError(
             f"The run in {folder.path} was started with another recipe.",

@@ -83,7 +83,7 @@ def local_folder(source: str, base: Path) -> Path | None:
     """The folder that `source` names on this machine; None where it reads as a hub name.
 
     Raises:
-        InputError: it reads as a folder, and there is none.
+        InputError: it is a file, or reads as a folder, and there is none.
     """
     if source == "sample":
         return sample.teacher_folder()
@@ -91,6 +91,8 @@ def local_folder(source: str, base: Path) -> Path | None:
     path = base / os.path.expanduser(source)
     if os.path.isdir(path):
         return path
+    if os.path.exists(path):
+        raise InputError(f"{path} is a file, not a model folder.", hint="Choose the folder that holds config.json.")
     if source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1 or Path(source).is_absolute():
         raise InputError(f"There is no model folder {path}.", hint="Choose the folder that holds config.json.")
     return None

@@ -17,8 +17,17 @@ _UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
 
 def clean(text: object) -> str:
     """Text on one line that can't steer a terminal: without control characters and marks that turn the direction."""
-    words = " ".join(str(text).split())
-    return "".join(mark for mark in words if mark not in _TURNING and unicodedata.category(mark) not in _UNSHOWN)
+    return "".join(filter(is_shown, " ".join(str(text).split())))
+
+
+def clean_path(path: object) -> str:
+    """A path on one line that can't steer a terminal either: each of its spaces is part of it."""
+    return "".join(filter(is_shown, str(path)))
+
+
+def is_shown(mark: str) -> bool:
+    """Whether a character can be printed without steering the terminal."""
+    return mark not in _TURNING and unicodedata.category(mark) not in _UNSHOWN
 
 
 def shortened(text: str, length: int) -> str:

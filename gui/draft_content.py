@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from core.errors import InputError
+from core.patterns import from_base
 from core.recipe import Recipe, Task, from_mapping, load, settings
 from core.recipe import absolute as recipe_at
 from core.rules import Name, Number, Refused, Rule, Several
@@ -161,9 +162,11 @@ def without_empty(content: Content) -> Content:
 def absolute(content: Content, base: Path) -> Content:
     """The content with absolute paths; a teacher that is no folder here keeps its name."""
 
+    def is_local(source: str) -> bool:
+        return source != "sample" and not source.startswith("hub:")
+
     def full(source: str) -> str:
-        local = source != "sample" and not source.startswith("hub:")
-        return os.path.join(base, os.path.expanduser(source)) if local else source
+        return os.path.join(base, os.path.expanduser(source)) if is_local(source) else source
 
     content = copy.deepcopy(content)
     model = content.get("teacher", {}).get("model", "")
@@ -172,7 +175,9 @@ def absolute(content: Content, base: Path) -> Content:
     if "vocabulary_words" in content.get("method", {}):
         content["method"]["vocabulary_words"] = full(content["method"]["vocabulary_words"])
     if "corpus" in content and "sources" in content["corpus"]:
-        content["corpus"]["sources"] = list(map(full, content["corpus"]["sources"]))
+        content["corpus"]["sources"] = [
+            from_base(source, base) if is_local(source) else source for source in content["corpus"]["sources"]
+        ]
     for task in content.get("tasks", ()):
         task["source"] = full(task["source"])
     return content

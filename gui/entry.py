@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from core import cli
+try:
+    from core import cli
+except KeyboardInterrupt:  # as there
+    raise SystemExit(130) from None
 
 
 def main() -> int:

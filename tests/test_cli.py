@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -19,6 +20,9 @@ from core import cli, session
 from core.errors import Fault, InputError, Stopped
 from core.export.versions import monoglot_version
 from core.run import RunFolder
+from core.safe_point import safe_point
+from core.telling import resuming
+from tests.no_network import block_network
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("own_places")
@@ -135,6 +139,49 @@ def test_a_stopped_run_says_how_to_go_on(
     assert cli.main(["run", str(recipe), "--out", str(out)]) == 130
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the shells that it is pasted into are others")
+@pytest.mark.parametrize("name", ["d  s", "it's", "a\nb\u202e'\\1", "ħ\u00a0", "\udcff"])
+def test_the_command_that_goes_on_can_be_pasted(name: str, tmp_path: Path) -> None:
+    command = resuming(tmp_path / name)
+    assert not any(mark in command for mark in "\n\u202e\udcff")
+    arguments = command.removeprefix("monoglot run --resume --out ")
+    printed = subprocess.run(["bash", "-c", f"printf %s {arguments}"], capture_output=True, check=True).stdout
+    assert printed == os.fsencode(tmp_path / name)
+
+
+def test_the_folder_is_printed_with_each_of_its_spaces(
+    recipe: Path, tmp_path: Path, stub: Stub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", str(recipe), "--out", str(tmp_path / "d  s")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "d  s")
+
+
+def test_a_folder_that_cannot_be_read_tells_its_error_alone(
+    recipe: Path, tmp_path: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreadable(*asked: Any, **how: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("core.safe_point.safe_point", unreadable)
+    for error in (InputError("A.", hint="B."), PermissionError(errno.EACCES, "Permission denied", "x")):
+        stub.does = fail(error)
+        assert cli.main(["run", str(recipe), "--out", str(tmp_path / "run")]) == 2
+        assert len(told(capsys)) == 2
+
+
+def test_a_stage_that_cannot_be_read_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(path: Path) -> bool:
+        if path.name == "02-b":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return True
+
+    monkeypatch.setattr("core.safe_point.sealed", unreadable)
+    folder = RunFolder(tmp_path)
+    for name in ("01-a", "02-b"):
+        (folder.stages / name).mkdir(parents=True)
+    assert safe_point(folder).finished == ("a",)
+
+
 def test_every_fault_of_the_input_is_told(
     recipe: Path, tmp_path: Path, stub: Stub, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +222,55 @@ def test_a_reader_that_goes_away_is_no_fault(
     assert len(stub.asked) == 1
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_fault(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, name, None)
+    try:
+        assert [cli.main(words) for words in (["--version"], ["run"])] == [0, 2]
+    finally:
+        getattr(sys, name).close()
+
+
+def test_an_answer_that_cannot_be_printed_is_no_fault_of_the_work(
+    recipe: Path, tmp_path: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    for words in (["run", str(recipe), "--out", str(tmp_path / "run")], ["--help"]):
+        assert cli.main(words) == 2
+        error, hint = told(capsys)
+        assert error == "error: The answer can't be printed: No space left on device." and "done" in hint
+
+
+def test_ctrl_c_never_ends_in_a_traceback(
+    recipe: Path, tmp_path: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*asked: Any) -> None:
+        raise KeyboardInterrupt
+
+    stub.does = fail(InputError("A.", hint="B."))
+    monkeypatch.setattr(cli, "refuse", interrupted)
+    assert cli.main(["run", str(recipe), "--out", str(tmp_path / "run")]) == 130
+
+
+@pytest.mark.parametrize("module", ["core.cli", "core.wording"])
+def test_ctrl_c_while_the_program_is_read_ends_it_in_silence(module: str) -> None:
+    code = f"""
+import sys
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder)
+import gui.entry
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 # -- usage -----------------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +281,10 @@ def test_a_reader_that_goes_away_is_no_fault(
         (["run", "--resume"], "which run"),
         (["run", "no-such.toml"], "There is no recipe"),
         (["run", "--resume", "--out", "no-such-run"], "There is no run in"),
+        (["run", "no-such.toml", "--out", "x" * 300], "too long"),
+        (["run", "--resume", "--out", "x" * 300], "too long"),
+        (["sample", "--out", "x" * 300], "too long"),
+        (["report", "x" * 300], "too long"),
         (["estimate"], "RECIPE"),
         (["estimate", "."], "can't be read"),
         (["dance"], "dance"),
@@ -216,6 +316,35 @@ def test_what_cannot_be_used_is_told_in_two_lines(
     assert cli.main(arguments) == 2
     assert words in told(capsys)[0]
     assert not any(path.name != "home" for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "a.txt", "--recipe"],
+        ["trim", "a.txt", "--corpus", "a.txt", "--size", "9", "--out"],
+        ["convert", "a.txt", "--from-pickle", "--out"],
+        ["estimate"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_is_no_model_and_the_hub_is_not_asked_for_it(
+    command: list[str],
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = block_network(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("one", encoding="utf-8")
+    recipe.write_text(RECIPE.replace("xlm-roberta-base", "a.txt"), encoding="utf-8")
+    assert cli.main([*command, "small" if command[-1] == "--out" else str(recipe)]) == 2
+    assert told(capsys) == [
+        f"error: {tmp_path / 'a.txt'} is a file, not a model folder.",
+        "hint: Choose the folder that holds config.json.",
+    ]
+    assert asked() == ""
 
 
 def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

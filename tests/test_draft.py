@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from core.analysis.preview import preview
 from core.context import Context
+from core.corpus.reading import files_of
 from core.errors import Fault
 from core.recipe import parse
 from gui.draft import Draft
@@ -211,6 +212,16 @@ def test_a_recipe_saved_elsewhere_means_the_same_files(draft: Draft, tmp_path: P
     assert saved.corpus.sources == (str(here / "a.txt"), "hub:x", "sample")
     assert saved.tasks[0].source == str(here / "n") and saved.teacher.model == XLM_R
     assert draft.base == there
+
+
+def test_a_recipe_saved_out_of_a_folder_with_brackets_means_the_same_files(draft: Draft, tmp_path: Path) -> None:
+    (tmp_path / "[old]").mkdir()
+    (tmp_path / "[old]" / "a.txt").write_text("one")
+    text = "[teacher]\nmodel = 'sample'\n[language]\ncode = 'swh'\n[corpus]\nsources = ['*.txt']\n"
+    assert not draft.load_text(text, tmp_path / "[old]")
+    draft.save(tmp_path / "r.toml")
+    (source,) = parse((tmp_path / "r.toml").read_text(encoding="utf-8")).corpus.sources
+    assert files_of(source, tmp_path) == [tmp_path / "[old]" / "a.txt"]
 
 
 def test_it_is_kept_and_taken_up_again(draft: Draft, file: SettingsFile, qtbot: QtBot, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from core import recipe as recipes
+from core.corpus.reading import files_of
 from core.errors import InputError
 from core.recipe import (
     Corpus,
@@ -307,6 +309,27 @@ def test_paths_become_absolute_and_names_stay(tmp_path: Path) -> None:
     recipe = absolute(parse(with_lines("method", 'vocabulary_words = "lists/words.txt"')), tmp_path)
     assert recipe.method.vocabulary_words == str(tmp_path / "lists/words.txt")
     assert absolute(recipe, tmp_path / "elsewhere") == recipe
+
+
+def test_a_folder_with_brackets_is_no_part_of_a_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, other = tmp_path / "[old] project", tmp_path / "o project"
+    for folder in (base, other):
+        folder.mkdir()
+        for name in ("a.txt", "b[1].txt"):
+            (folder / name).write_text("one")
+    (other / "gone.txt").write_text("another's")
+    monkeypatch.setenv("HOME", str(base))
+    monkeypatch.setenv("USERPROFILE", str(base))
+    sources = '["*.txt", "~/a*", "b[1].txt", "b*", "gone.txt"]'
+    recipe = absolute(parse(LEAST.replace('["sample"]', sources)), base)
+    assert absolute(recipe, other) == absolute(parse(to_toml(recipe)), other) == recipe
+    *found, gone = recipe.corpus.sources
+    a, b = base / "a.txt", base / "b[1].txt"
+    assert [files_of(source, other) for source in found] == [[a, b], [a], [b], [b]]
+    with pytest.raises(InputError, match=re.escape(f"no file or folder {base / 'gone.txt'}")):
+        files_of(gone, other)
+    (base / "gone.txt").write_text("back")
+    assert files_of(gone, other) == [base / "gone.txt"]
 
 
 @pytest.mark.parametrize("model", ["xlm-roberta-base", "org/name", "sample", "~nobody-has-this-name/x", "x" * 5000])

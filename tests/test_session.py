@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from finished_run import finished_run
 
-from core import session
 from core.errors import InputError, Stopped
 from core.events import Event, Stage
 from core.recipe import load
 from core.recipe_text import reasons_in
 from core.run import RunFolder
+from core.session import execute
+from resources import sample
 from tests.journeys import journey, recipe
 
 _PLACES = ("lock", "events.jsonl", "status.json", "control", "recipe.toml", "manifest.json", "results.json", "cache",
@@ -51,7 +54,7 @@ def test_choices_that_were_not_made_yet_are_made_on_resuming(tmp_path: Path) -> 
 
 
 def _resumed(folder: RunFolder) -> None:
-    session.execute(folder, original=folder.given_recipe(), base=folder.path, resume=True)
+    execute(folder, original=folder.given_recipe(), base=folder.path, resume=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -89,3 +92,34 @@ def test_a_run_that_was_cut_off_as_it_began_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cut off as it began") as caught:
         RunFolder(tmp_path).given_recipe()
     assert "Delete the folder" in caught.value.faults[0].hint
+
+
+def test_a_runs_own_recipe_starts_where_it_was_begun(tmp_path: Path) -> None:
+    folder, base = RunFolder(tmp_path / "run"), tmp_path / "project"
+    shutil.copytree(sample.teacher_folder(), base / "teacher")
+    shutil.copy(sample.corpus_file(), base / "a.txt")
+    text = recipe().replace('model = "sample"', 'model = "teacher"').replace('["sample"]', '["*.txt"]')
+    assert '"teacher"' in text and '"*.txt"' in text
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Stage):
+            folder.ask("stop")
+
+    def go(start: Path, *, resume: bool) -> bytes:
+        with pytest.raises(Stopped):
+            execute(folder, original=text, base=start, resume=resume, listen=stop)
+        return folder.recipe.read_bytes()
+
+    written = go(base, resume=False)
+    folder.recipe.write_bytes(b"#")
+    assert go(folder.path, resume=True) == written
+
+    # A run of a version that kept no note of it.
+    manifest = folder.path / "manifest.json"
+    noted = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({"files": noted["files"]}))
+    assert go(folder.path, resume=True) == written
+    folder.recipe.write_bytes(b"#")
+    with pytest.raises(InputError, match="isn't known") as caught:
+        go(folder.path, resume=True)
+    assert "monoglot run RECIPE --resume" in caught.value.faults[0].hint

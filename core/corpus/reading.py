@@ -17,6 +17,7 @@ from core.corpus.hub import HUB as HUB
 from core.corpus.hub import hub_parts, read_hub
 from core.errors import Fault, InputError
 from core.events import Message
+from core.patterns import from_base, is_pattern, unescaped
 from resources import sample
 
 
@@ -145,19 +146,21 @@ def files_of(source: str, base: Path) -> list[Path]:
     """
     if source == "sample":
         return [sample.corpus_file()]
-    expanded = os.path.expanduser(source)
-    path = base / expanded
+    path = base / os.path.expanduser(source)
+    pattern = is_pattern(source)
+    if not pattern and not os.path.exists(path):
+        path = base / os.path.expanduser(unescaped(source))
     if os.path.isdir(path):
         return _files_in(path)
     if os.path.exists(path):
         if kind_of_file(path) is None:
             raise InputError(f"{path} is not of a kind that can be read as a corpus.", hint=f"Give {kinds()}.")
         return [path]
-    if not glob.has_magic(source):
+    if not pattern:
         raise InputError(f"There is no file or folder {path}.", hint="Check corpus.sources; paths start at the recipe.")
     if source.count("**") > 1:  # each one more multiplies the folders that are looked through
         raise InputError(f"The pattern {source!r} says ** more than once.", hint="Say it once, or name the folders.")
-    matches = glob.glob(os.path.join(glob.escape(str(base)), expanded), recursive=True)
+    matches = glob.glob(from_base(source, base), recursive=True)
     files = [match for match in map(Path, sorted(matches)) if match.is_file() and kind_of_file(match) is not None]
     if not files:
         raise InputError(
