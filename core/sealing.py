@@ -26,6 +26,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         durable: wait until it is on disk; otherwise a power cut may leave the content that was there before, or none.
     """
     scratch = path.with_name(f".{path.name}.new")
+    scratch.unlink(missing_ok=True)  # in a folder of somebody else's it may be a link to any file, or a pipe
     with open(scratch, "wb") as file:
         file.write(data)
         if durable:
