@@ -353,12 +353,14 @@ def _compare(options: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _following(what: str) -> Iterator[Any]:
-    """A context whose progress is shown on stderr."""
+    """A context whose progress is shown on stderr; being terminated clears what is half made."""
+    from core.ending import ending_as_interrupted
     from core.terminal import TerminalContext, follower
 
     listen = follower(sys.stderr)
     try:
-        yield TerminalContext(listen, what)
+        with ending_as_interrupted():
+            yield TerminalContext(listen, what)
     finally:
         listen.close()
 

@@ -23,7 +23,7 @@ from core.errors import InputError
 from core.families import Family, Sizes, family_of
 from core.models import load
 from core.new_folder import make_folder
-from core.sources import MODEL_FILES, PICKLED, PICKLED_INDEX, check_model_folder, leads_outside
+from core.sources import MODEL_FILES, PICKLED, PICKLED_INDEX, check_links, check_model_folder
 
 _WEIGHTS = "model.safetensors"
 _SLACK = 1 << 20
@@ -163,11 +163,7 @@ def _copied(folder: Path) -> list[Path]:
     """Configuration and tokenizer: what goes into the new folder as it is."""
     patterns = [pattern for pattern in MODEL_FILES if "safetensors" not in pattern]
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    for path in files:
-        if leads_outside(path, folder):
-            raise InputError(
-                f"{path} is a link that leads out of its folder.", hint="Put a copy of the file in its place."
-            )
+    check_links(files, folder)
     return files
 
 

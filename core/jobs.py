@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.context import Context
+from core.ending import as_interrupt
 from core.errors import Fault, InputError, Stopped
 from core.events import Event
 from core.failures import explained
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows the program's name; None: what the process was given.
     """
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, as_interrupt)
     share_cores()
     try:
         try:
@@ -57,12 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         forget(sys.stdout)
         return STOPPED
     return DONE
-
-
-def _terminated(number: int, frame: Any) -> None:
-    """End as on Ctrl-C, which clears what is half made; asking again doesn't interrupt that."""
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 class Arguments:

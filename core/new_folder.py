@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import InputError
 from core.sealing import replace_folder, settle
+
+
+def free_place(out: Path) -> Path:
+    """Where a folder that is new or empty lies: "." has no name, and a link can't be replaced.
+
+    Raises:
+        InputError: there is something in `out`, it is a link to nothing, or it can't be read.
+    """
+    try:
+        if out.is_symlink() and not out.exists():
+            raise InputError(f"{out} is a link that leads nowhere.", hint="Choose a new folder, or remove the link.")
+        place = Path(os.path.realpath(out))  # Path's own raises where links lead in a circle
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise InputError(
+                f"{out} is there already and is not an empty folder.", hint="Choose a new folder, or empty this one."
+            )
+    except OSError as error:
+        raise InputError(f"{out} can't be read: {error.strerror}.", hint="Choose another folder.") from error
+    return place
 
 
 def make_folder(out: Path, fill: Callable[[Path], None]) -> None:
@@ -19,12 +39,8 @@ def make_folder(out: Path, fill: Callable[[Path], None]) -> None:
     Raises:
         InputError: there is something in `out`, or it can't be written.
     """
-    out = out.resolve()  # "." has no name, and a link can't be replaced
+    out = free_place(out)
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(
-                f"{out} is there already and is not an empty folder.", hint="Choose a new folder, or empty this one."
-            )
         try:
             replace_folder(out, fill)
         except BaseException:

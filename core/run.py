@@ -21,13 +21,15 @@ from core.locking import try_lock
 from core.recipe import Recipe
 from core.run_manifest import RunManifest
 from core.sealing import settle, write_atomic
-from core.small_files import open_file, open_own, read_object, read_text
+from core.small_files import open_file, open_own, read_numbers, read_text
 from core.status import known_status
 
 CONTROL_WORDS = ("pause", "resume", "stop", "stop_keep_best")
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 0.05
 _NOT_EMPTY = "Add --resume to go on with the run in it, or choose another folder with --out."
+RESULTS_HINT = "Restore it, or run the recipe again."
+"""What to do where results.json can't be used."""
 DETAILS = "tasks.json"
 """Beside the report of the stage that scores: where the scores come from, see `core.tasks.details`."""
 
@@ -170,14 +172,15 @@ class RunFolder:
         Raises:
             InputError: there is none yet, or it isn't as the run wrote it.
         """
-        try:
-            results = read_object(self.results)
-        except (OSError, ValueError):
-            raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.") from None
+        if not self.results.is_file():
+            raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.")
         if self.manifest.found(self.results) == "changed":
             hint = "Resume the run: what it found is still there and is written again."
             raise InputError(f"{self.results} is not as the run wrote it.", hint=hint)
-        return results
+        try:
+            return read_numbers(self.results)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.results} can't be read: {error}", hint=RESULTS_HINT) from error
 
     def read_estimate(self) -> dict[str, Any]:
         """estimate.json; empty where there is none."""
@@ -262,7 +265,7 @@ class RunFolder:
 def _read_mapping(path: Path) -> dict[str, Any]:
     """A file's JSON object; empty where there is none, or it is broken."""
     with contextlib.suppress(OSError, ValueError):
-        return read_object(path)
+        return read_numbers(path)
     return {}
 
 

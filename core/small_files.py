@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 from io import BufferedReader
@@ -81,19 +82,46 @@ def read_object(path: Path, most: int = MOST_BYTES) -> dict[str, Any]:
     Raises:
         OSError, ValueError: as `read_json`, or it holds something else.
     """
-    content = read_json(path, most)
+    return _object(read_json(path, most))
+
+
+def read_numbers(path: Path) -> dict[str, Any]:
+    """A file's JSON object, as `core.sealing` writes it: every number in it can be counted with.
+
+    Raises:
+        OSError, ValueError: as `read_object`, or it holds NaN, Infinity or a number that is too large for a float.
+    """
+    return _object(parse_json(read_text(path), finite=True))
+
+
+def parse_json(text: str | bytes, *, finite: bool = False) -> Any:
+    """What a JSON text holds.
+
+    Raises:
+        ValueError: it is none, nests too deeply, or holds a number of thousands of digits; where it is to be `finite`,
+            a number that isn't.
+    """
+    try:
+        if finite:
+            return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+
+
+def _object(content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it is not a JSON object")
     return content
 
 
-def parse_json(text: str | bytes) -> Any:
-    """What a JSON text holds.
+def _finite(written: str) -> float:
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {written[:20]}, which is no number to count with")
+    return number
 
-    Raises:
-        ValueError: it is none, nests too deeply, or holds a number of thousands of digits.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it nests too deeply") from None
+
+def _whole(written: str) -> int:
+    _finite(written)
+    return int(written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def leads_outside(path: Path, folder: Path) -> bool:
 
     own = (folder.resolve(), folder.resolve().parent.parent / "blobs", Path(constants.HF_HUB_CACHE).resolve())
     return not any(path.resolve().is_relative_to(place) for place in own)
+
+
+def check_links(files: Iterable[Path], folder: Path) -> None:
+    """Refuse to copy files of a model folder that are links to what isn't the model's.
+
+    Raises:
+        InputError: one is.
+    """
+    for path in files:
+        if leads_outside(path, folder):
+            raise InputError(
+                f"{path} is a link that leads out of its folder.", hint="Put a copy of the file in its place."
+            )
 
 
 def local_folder(source: str, base: Path) -> Path | None:

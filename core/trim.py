@@ -18,6 +18,7 @@ from core.errors import Fault, InputError, is_panic
 from core.events import Message
 from core.families import Family, Sizes, family_of
 from core.free_space import require_space
+from core.new_folder import free_place
 from core.recipe import Corpus
 from core.rules import Number, Refused
 from core.sealing import write_json
@@ -117,8 +118,7 @@ def trim_folder(
         InputError: a folder, the texts or the size can't be used.
         RuntimeError: something that trimming claims does not hold (a fault of ours); nothing is written.
     """
-    out = out.resolve()  # "." has no name, and a link can't be replaced
-    _check_target(out)
+    out = free_place(out)
     if words is not None and not words.is_file():
         raise InputError(f"There is no list of words {words}.", hint="Check the path.")
     weights = any(model_folder.glob("*.safetensors")) or any(model_folder.glob("pytorch_model*.bin"))
@@ -169,13 +169,6 @@ def trim_folder(
         with open(folder / TABLE, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(table(kind, selection, counts))
     return report
-
-
-def _check_target(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            f"{out} is there already and is not an empty folder.", hint="Choose a new folder, or empty this one."
-        )
 
 
 def _load(folder: Path) -> tuple[LanguageModel, bool]:

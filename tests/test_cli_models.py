@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,8 @@ from core.errors import Stopped
 from core.export.huggingface import export_student
 from core.models import load, save
 from core.run import RunFolder
+from core.scratch import scratch_beside
+from core.terminal import TerminalContext
 
 pytestmark = pytest.mark.usefixtures("own_places")
 
@@ -65,6 +71,14 @@ def test_trim_refuses_words_that_are_not_there(trimmable: Path, capsys: pytest.C
     command = ["trim", "./teacher", "--corpus", "a.txt", "--size", "170", "--words", "no.txt", "--out", "small"]
     assert cli.main(command) == 2
     assert "no.txt" in told(capsys)[0] and not (trimmable / "small").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_trim_refuses_a_link_that_leads_nowhere(trimmable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (trimmable / "loop").symlink_to("loop")
+    command = ["trim", "./teacher", "--corpus", "a.txt", "--size", "170", "--out", "loop"]
+    assert cli.main(command) == 2
+    assert "loop is a link that leads nowhere" in told(capsys)[0]
 
 
 # -- export, report, compare -----------------------------------------------------------------------------------------
@@ -130,6 +144,60 @@ def test_export_can_be_stopped_and_leaves_nothing(done: RunFolder, tmp_path: Pat
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_terminated_export_leaves_nothing(done: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated(self: TerminalContext, done: int, total: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(TerminalContext, "progress", terminated)
+    before, handler = set(tmp_path.iterdir()), signal.getsignal(signal.SIGTERM)
+    assert cli.main(["export", str(done.path), "--format", "hf", "--out", str(tmp_path / "out")]) == cli.STOPPED
+    assert set(tmp_path.iterdir()) == before and signal.getsignal(signal.SIGTERM) == handler
+
+
+def test_what_killed_exports_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    for name in ("killed", "somebodys"):
+        with scratch_beside(tmp_path / "out") as scratch:
+            (scratch / "student").mkdir()
+            shutil.copytree(scratch, tmp_path / f".monoglot-{name}")
+    (tmp_path / ".monoglot-somebodys" / "lock").unlink()
+    with scratch_beside(tmp_path / "out") as alive, scratch_beside(tmp_path / "out") as other:
+        found = {path.name for path in tmp_path.iterdir()}
+        assert found == {alive.name, other.name, ".monoglot-somebodys"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_that_leads_out_of_the_student_is_not_exported(
+    done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (done.student / "again.md").symlink_to("README.md")
+    (done.student / "notes.txt").symlink_to(tmp_path / "secret")
+    out = tmp_path / "out"
+    assert cli.main(["export", str(done.path), "--format", "hf", "--out", str(out)]) == 2
+    assert "notes.txt is a link that leads out" in told(capsys)[0] and not out.exists()
+    (done.student / "notes.txt").unlink()
+    assert cli.main(["export", str(done.path), "--format", "hf", "--out", str(out)]) == 0
+    assert (out / "again.md").read_text(encoding="utf-8") == "# Card" and not (out / "again.md").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_export_follows_a_link_to_an_empty_folder_and_refuses_others(
+    done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for name, target in (("link", "empty"), ("dangling", "nothing"), ("loop", "loop")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    command = ["export", str(done.path), "--format", "hf", "--out"]
+    assert cli.main([*command, str(tmp_path / "link")]) == 0
+    assert (tmp_path / "link").is_symlink() and load(tmp_path / "empty")[1]
+    for name in ("dangling", "loop"):
+        capsys.readouterr()
+        assert cli.main([*command, str(tmp_path / name)]) == 2
+        assert f"{name} is a link that leads nowhere" in told(capsys)[0]
+    assert cli.main([*command, str(tmp_path / "loop" / "out")]) == 2
+
+
 def test_export_goes_into_an_empty_folder_only(
     done: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +218,7 @@ def test_export_goes_into_an_empty_folder_only(
         (lambda run: (run.student / "README.md").unlink(), "lacks README.md"),
         (lambda run: (run.student / "model.safetensors").write_bytes(b"x" * 100), "not a safetensors file"),
         (lambda run: run.results.write_text('{"student": {"parameters": 7}}'), "instead of 7"),
+        (lambda run: run.results.write_text('{"student": 3}'), "not whole"),
         (lambda run: run.results.unlink(), "no results"),
     ],
 )

@@ -99,7 +99,15 @@ def test_every_run_without_results_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [{"tasks": {"pos": {}}}, {"tasks": [1]}, {"student": {**RESULTS["student"], "parameters": None}}, {"tasks": None}],
+    [
+        {"tasks": {"pos": {}}},
+        {"tasks": [1]},
+        {"tasks": None},
+        {"student": {**RESULTS["student"], "parameters": None}},
+        {"student": {**RESULTS["student"], "megabytes": "nan"}},
+        {"student": {**RESULTS["student"], "tokens_a_word": "1.2"}},
+        {"tasks": {"pos": {**RESULTS["tasks"]["pos"], "drop": 1e300}}},
+    ],
 )
 def test_results_that_are_not_whole_are_refused(broken: dict[str, Any], tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run", results={**RESULTS, **broken})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from core.analysis.compare import compare
 from core.errors import InputError
 from core.export.comparison_figures import curve_plot, front_plot, volume_plot
 from core.export.comparison_page import comparison_page, write_comparison
+from core.export.report import write_report
 
 EVIL = "<script>alert(1)</script>\"&'\x1b[31m"
 GIB = {"swh": 1.6, "slv": 10.3, "slk": 23.2, "hun": 58.4, "gle": 0.5}
@@ -70,3 +73,18 @@ def test_the_page_is_written_whole_or_the_fault_is_told(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     with pytest.raises(InputError, match="can't be written"):
         write_comparison(comparison, tmp_path / "nowhere" / "page.html")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_only_a_file_is_replaced_by_a_page(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run")
+    (tmp_path / "folder").mkdir()
+    for pipe in (tmp_path / "pipe", run.report):
+        os.mkfifo(pipe)
+    for path, words in ((tmp_path / "pipe", "no file"), (tmp_path / "folder", "a folder"), (Path("."), "a folder")):
+        with pytest.raises(InputError, match=words):
+            write_comparison(compare([run]), path)
+    with pytest.raises(InputError, match="no file"):
+        write_report(run)
+    assert run.report.is_fifo() and (tmp_path / "pipe").is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "folder", "pipe"}

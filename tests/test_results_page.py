@@ -216,6 +216,7 @@ def _without(*keys: str) -> str:
         json.dumps({**RESULTS, "teacher": {**RESULTS["teacher"], "parameters": "many"}}),
         json.dumps({**RESULTS, "stages": [{**RESULTS["stages"][0], "seconds": float("inf")}]}),
         json.dumps({**RESULTS, "throughput": {"inference": [1]}}),
+        json.dumps({**RESULTS, "teacher": {**RESULTS["teacher"], "mlm_loss": float("nan")}}),
     ],
 )
 def test_results_that_can_not_be_read_are_told_of(page: ResultsPage, show: Callable[[str], None], results: str) -> None:

@@ -89,7 +89,16 @@ def test_broken_files_read_as_absent(folder: RunFolder, text: str) -> None:
     folder.status.write_text(text)
     folder.results.write_text(text)
     assert folder.read_status() == {}
-    with pytest.raises(InputError, match="no results yet"):
+    with pytest.raises(InputError, match="can't be read"):
+        folder.read_results()
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "9" * 401])
+def test_a_file_with_a_number_that_is_none_is_broken(folder: RunFolder, number: str) -> None:
+    for path in (folder.results, folder.origin):
+        path.write_text(f'{{"teacher": {{"parameters": {number}}}}}')
+    assert folder.read_origin() == {}
+    with pytest.raises(InputError, match="no number to count with"):
         folder.read_results()
 
 

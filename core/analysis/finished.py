@@ -5,7 +5,6 @@ What later versions measure is None in an older run; only what every run has mus
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any
 from core.errors import Fault, InputError
 from core.languages import check_language
 from core.recipe import Recipe
-from core.run import RunFolder
+from core.run import RESULTS_HINT, RunFolder
 from core.wording import last_name
 
 Interval = tuple[float, float]
@@ -22,6 +21,8 @@ Interval = tuple[float, float]
 
 
 _HELD_OUT = ("pseudo_perplexity", "pseudo_perplexity_a_word", "pseudo_perplexity_tokens", "tokens_a_word")
+_LARGEST = 1e100
+"""Of a number here: squares and sums of more would be infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,34 +158,31 @@ def _read(folder: RunFolder) -> FinishedRun:
             recipe=recipe,
             teacher=_model(results["teacher"]),
             student=_model(results["student"]),
-            compression=float(results["student"]["compression"]),
+            compression=_number(results["student"]["compression"]),
             tasks=tuple(_task(name, task) for name, task in results["tasks"].items()),
         )
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(f"{folder.results} is not whole.", hint="Restore it, or run the recipe again.") from error
+        raise InputError(f"{folder.results} is not whole.", hint=RESULTS_HINT) from error
 
 
 def _model(found: Mapping[str, Any]) -> ModelOutcome:
     return ModelOutcome(
-        parameters=int(found["parameters"]),
-        megabytes=float(found["megabytes"]),
-        mlm_loss=_number(found["mlm_loss"]),
-        mlm_accuracy=_number(found["mlm_accuracy"]),
-        held_out={key: found[key] for key in _HELD_OUT if _number(found.get(key)) is not None},
+        parameters=int(_number(found["parameters"])),
+        megabytes=_number(found["megabytes"]),
+        mlm_loss=_measured(found["mlm_loss"]),
+        mlm_accuracy=_measured(found["mlm_accuracy"]),
+        held_out={key: found[key] for key in _HELD_OUT if _measured(found.get(key)) is not None},
     )
 
 
 def _task(name: str, found: Mapping[str, Any]) -> TaskOutcome:
-    drop = _number(found["drop"])
-    if drop is None:
-        raise ValueError(f"{name} has no drop")
     return TaskOutcome(
         name=name,
         kind=str(found["kind"]),
         metric=str(found["metric"]),
         teacher=_score(found["teacher"]),
         student=_score(found["student"]),
-        drop=drop,
+        drop=_number(found["drop"]),
         paired=_paired(found.get("paired")),
         folds=found.get("folds") and int(found["folds"]),
         test_data=found.get("test_sha256") and str(found["test_sha256"]),
@@ -193,8 +191,8 @@ def _task(name: str, found: Mapping[str, Any]) -> TaskOutcome:
 
 def _score(found: Mapping[str, Any]) -> TaskScore:
     return TaskScore(
-        mean=float(found["mean"]),
-        sd=_number(found["sd"]),
+        mean=_number(found["mean"]),
+        sd=_measured(found["sd"]),
         seeds=len(found.get("runs", ())),
         interval=_interval(found.get("interval")),
     )
@@ -208,7 +206,7 @@ def _paired(found: Mapping[str, Any] | None) -> Paired | None:
         raise ValueError("a paired test has no interval")
     return Paired(
         interval=interval,
-        p=float(found["p"]),
+        p=_number(found["p"]),
         distinguishable=bool(found["distinguishable"]),
         seeds=_interval(found.get("seeds")),
     )
@@ -217,14 +215,16 @@ def _paired(found: Mapping[str, Any] | None) -> Paired | None:
 def _interval(found: Sequence[float] | None) -> Interval | None:
     if found is None:
         return None
-    low, high = map(float, found)
+    low, high = map(_number, found)
     return low, high
 
 
-def _number(value: float | None) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value} is no number")
-    return number
+def _measured(value: float | None) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _number(value: float) -> float:
+    """A number that can be added up, squared and drawn; text that reads like one is none."""
+    if not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise ValueError(f"{value!r:.50} is no number to count with")
+    return float(value)

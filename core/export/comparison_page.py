@@ -8,7 +8,6 @@ from pathlib import Path
 from core.analysis.compare import Comparison
 from core.analysis.pareto import FrontGroup
 from core.analysis.volume_law import LeftOut, VolumeLaw
-from core.errors import InputError
 from core.export.comparison_figures import curve_plot, front_plot, volume_plot
 from core.export.comparison_text import (
     curve_words,
@@ -19,10 +18,9 @@ from core.export.comparison_text import (
     point_words,
     settings_rows,
 )
-from core.export.document import document
+from core.export.document import document, write_page
 from core.export.markup import NOTHING, Markup, bullets, element, figure, joined, paragraph, table, user
 from core.export.measures import Row
-from core.sealing import write_atomic
 from core.wording import clean, number, parameters
 
 
@@ -32,12 +30,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     Raises:
         InputError: it can't be written.
     """
-    try:
-        write_atomic(path, comparison_page(comparison).encode("utf-8", "replace"))
-    except OSError as error:
-        raise InputError(
-            f"{path} can't be written: {error.strerror}.", hint="Choose another file for the page."
-        ) from error
+    write_page(path, comparison_page(comparison), "Choose another file for the page.")
 
 
 def comparison_page(comparison: Comparison) -> str:

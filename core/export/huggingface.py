@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from core.context import Context
 from core.errors import InputError
 from core.free_space import require_space
-from core.run import RunFolder
+from core.new_folder import free_place
+from core.run import RESULTS_HINT, RunFolder
+from core.scratch import scratch_beside
+from core.sources import check_links
 
 _NEEDED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md")
 _BLOCK = 1 << 20
@@ -28,25 +29,20 @@ def export_student(run: RunFolder, out: Path, ctx: Context) -> None:
         ctx: asked whether to go on; progress is in bytes copied.
 
     Raises:
-        InputError: `out` isn't empty or can't be written, or the run has no whole student.
+        InputError: `out` isn't empty or can't be written, or the run has no whole student of its own files.
     """
     wanted = _promised(run)
-    _check_out(out)
-    require_space(out, sum(path.stat().st_size for path in _files(run.student)), "The export")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".monoglot-", dir=out.parent))
-    except OSError as error:
-        raise InputError(f"{out} can't be written: {error.strerror}.", hint="Choose another folder.") from error
-    try:
+    files = _files(run.student)
+    check_links(files, run.student)
+    out = free_place(out)
+    with scratch_beside(out) as scratch:
+        require_space(out, sum(path.stat().st_size for path in files), "The export")
         copy = scratch / "student"
         _copy(run.student, copy, ctx)
         _verify(run.student, copy, wanted, ctx)
         if out.exists():
             out.rmdir()  # empty; Windows doesn't replace it
         os.replace(copy, out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _promised(run: RunFolder) -> int | None:
@@ -68,16 +64,14 @@ def _promised(run: RunFolder) -> int | None:
     if not kept and run.manifest.found(run.student) == "changed":
         hint = "Resume the run: the student is written again."
         raise InputError(f"{run.student} is not as the run wrote it.", hint=hint)
-    return None if kept else int(run.read_results()["student"]["parameters"])
+    return None if kept else _parameters(run)
 
 
-def _check_out(out: Path) -> None:
+def _parameters(run: RunFolder) -> int:
     try:
-        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise InputError(f"{out} can't be read: {error.strerror}.", hint="Choose another folder.") from error
-    if taken:
-        raise InputError(f"{out} is there already and is not an empty folder.", hint="Choose a new folder with --out.")
+        return int(run.read_results()["student"]["parameters"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{run.results} is not whole.", hint=RESULTS_HINT) from error
 
 
 def _copy(student: Path, copy: Path, ctx: Context) -> None:

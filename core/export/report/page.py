@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import InputError
-from core.export.document import document
+from core.export.document import document, write_page
 from core.export.markup import NOTHING, Markup, bullets, element, joined, link, note, paragraph, user
 from core.export.report.course import course
 from core.export.report.failures import failures
@@ -20,7 +19,6 @@ from core.export.report.settings import all_settings
 from core.export.report.vocabulary import vocabulary
 from core.free_space import MEGABYTE, require_space
 from core.run import RunFolder
-from core.sealing import write_atomic
 from core.wording import clean, last_name, megabytes, number, parameters, stage
 
 _STATES = {"running": "still running", "paused": "paused", "stopped": "stopped; it can be resumed", "failed": "failed"}
@@ -59,12 +57,7 @@ def write_report(folder: RunFolder) -> Path:
     """
     page = _page(read_run(folder))
     require_space(folder.path, _PAGE_BYTES, "The report", "Free some space, then have it written again.")
-    try:
-        write_atomic(folder.report, page.encode("utf-8", "replace"))
-    except OSError as error:
-        raise InputError(
-            f"{folder.report} can't be written: {error.strerror}.", hint="Make room, or make the folder writable."
-        ) from error
+    write_page(folder.report, page, "Make room, or make the folder writable.")
     return folder.report
 
 
