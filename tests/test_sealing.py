@@ -61,18 +61,6 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monke
     assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_what_lies_in_the_way_of_a_file_is_not_written_through(tmp_path: Path) -> None:
-    victim, scratch = tmp_path / "victim", tmp_path / ".report.html.new"
-    victim.write_bytes(b"mine")
-    scratch.symlink_to(victim)
-    write_atomic(tmp_path / "report.html", b"page")
-    os.mkfifo(scratch)
-    write_atomic(tmp_path / "report.html", b"newer")
-    assert victim.read_bytes() == b"mine" and (tmp_path / "report.html").read_bytes() == b"newer"
-    assert not (tmp_path / "report.html").is_symlink()
-
-
 def test_json_refuses_what_json_has_no_word_for(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "x.json", {"loss": float("nan")})
