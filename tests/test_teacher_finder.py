@@ -126,6 +126,7 @@ def test_a_teacher_whose_tokenizer_gets_lost_in_the_text_is_left_out(folders: li
     lost = {"type": "Split", "pattern": {"Regex": "(?:[b-z]+[b-z]+)+1"}, "behavior": "Isolated", "invert": False}
     written["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [lost, written["pre_tokenizer"]]}
     path.write_text(json.dumps(written), encoding="utf-8")
+    (tmp_path / "word" / "tokenizer_config.json").write_text('{"tokenizer_class": "TokenizersBackend"}')
     left_out: list[Fault] = []
     models = [folders[0], folders[2]]
     found = find_teachers(["text.txt"], tmp_path, "slk", models, Quiet(), left_out)
