@@ -9,7 +9,7 @@ import pytest
 
 from core.context import Quiet
 from core.corpus import lines, parquet_pages
-from core.corpus.parquet_pages import rows_at_once
+from core.corpus.parquet_pages import parts_of, rows_at_once
 from core.corpus.reading import read_texts
 from core.errors import InputError
 
@@ -25,8 +25,8 @@ def write(folder: Path, texts: list[str | None], **how: Any) -> Path:
 
 
 def rows(path: Path) -> int:
-    with parquet.ParquetFile(path) as file, open(path, "rb") as raw:
-        return rows_at_once(path, raw, file.metadata.row_group(0).column(1))
+    with open(path, "rb") as raw:
+        return rows_at_once(path, raw, parts_of(path, raw)[0][1])
 
 
 def read(path: Path) -> list[str]:
@@ -94,3 +94,23 @@ def test_columns_of_one_name_are_not_mistaken_for_each_other(tmp_path: Path) -> 
     parquet.write_table(pyarrow.Table.from_arrays(columns, names=["text", "text"]), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="more than one column 'text'"):
         read(tmp_path / "a.parquet")
+
+
+def test_a_damaged_byte_ends_neither_the_process_nor_in_a_fault_of_ours(tmp_path: Path) -> None:
+    path = write(tmp_path, ["one", "two", "one"] * 3, row_group_size=5)
+    content = path.read_bytes()
+    refused = 0
+    for place in range(4, len(content) - 4, 2):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        try:
+            read(path)
+        except InputError:
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize("end", [b"\x49" + b"\x19" * 5000, b"\x49\xfc" + b"\xff" * 9 + b"\x01", b"\x45\x02\x00", b""])
+def test_an_end_that_says_nothing_of_the_kind_is_refused(end: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1" + end + len(end).to_bytes(4, "little") + b"PAR1")
+    with open(tmp_path / "a.parquet", "rb") as raw, pytest.raises(InputError, match="its pages are damaged"):
+        parts_of(tmp_path / "a.parquet", raw)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from core.context import Context, Quiet
 from core.corpus.lines import LONGEST_LINE, check_unpacked, read_lines, unreadable
-from core.corpus.parquet_pages import rows_at_once
+from core.corpus.parquet_pages import parts_of, rows_at_once
 from core.errors import InputError
 from core.small_files import open_file
 
@@ -189,11 +189,15 @@ def _parquet_texts(path: Path, file: ParquetFile, column: str, ctx: Context) -> 
         raise InputError(f"{path} has more than one column {column!r}.", hint="Give each column a name of its own.")
     size, done, unpacked = os.stat(path).st_size, 0, 0
     with open_file(path) as raw:
-        for group in range(metadata.num_row_groups):
-            most = rows_at_once(path, raw, metadata.row_group(group).column(places[0]))
+        for group, columns in enumerate(parts_of(path, raw)):
+            if len(columns) != len(paths):
+                raise InputError(
+                    f"{path} can't be read: a row group lacks columns.", hint="Make or download the file again."
+                )
+            most = rows_at_once(path, raw, columns[places[0]])
             for batch in file.iter_batches(batch_size=most, row_groups=[group], columns=[column]):
                 ctx.check()
-                ctx.progress(size * done // metadata.num_rows, size)
+                ctx.progress(size * done // max(metadata.num_rows, 1), size)
                 unpacked += batch.nbytes
                 check_unpacked(path, unpacked, size)
                 for row, text in enumerate(batch.column(0).to_pylist(), done + 1):
