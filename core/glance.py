@@ -17,6 +17,7 @@ from core.corpus.reading import HUB, read_texts
 from core.errors import InputError
 from core.recipe import Recipe
 from core.sources import check_model_folder, downloaded, local_folder
+from core.vocabulary.soundness import cutting
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -61,7 +62,8 @@ def glance(recipe: Recipe, base: Path, ctx: Context) -> Glance:
         return Glance(replace(assumed, text_bytes=size / len(texts)), spread, read, TOKENISE)
     tokenizer.enable_truncation(most)
     began = time.perf_counter()
-    encodings = tokenizer.encode_batch_fast(texts)
+    with cutting(texts, tokenizer):
+        encodings = tokenizer.encode_batch_fast(texts)
     took = time.perf_counter() - began
     lengths = [len(one.ids) for encoding in encodings for one in (encoding, *encoding.overflowing)]
     tokens = sum(lengths)

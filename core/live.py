@@ -17,6 +17,7 @@ from core.recipe import Task
 from core.tasks.examples import TaskData
 from core.tasks.kinds import kind_of
 from core.tasks.probe import MAX_LENGTH, LiveProbe, read_texts
+from core.vocabulary.soundness import cutting
 
 
 class LiveScores:
@@ -44,7 +45,9 @@ class LiveScores:
         """
         self._tasks, self._data, self._seed = tasks, data, seed
         texts = [text for task in tasks for text in read_texts(data[task.name], seed)]
-        lengths = [min(MAX_LENGTH, len(ids)) for ids in tokenizer(texts, verbose=False)["input_ids"]] if texts else []
+        with cutting(texts, tokenizer.backend_tokenizer):
+            read = tokenizer(texts, verbose=False)["input_ids"] if texts else []
+        lengths = [min(MAX_LENGTH, len(ids)) for ids in read]
         tokens, characters = sum(lengths), max(1, sum(map(len, texts)))
         self._share = set_share(tokens, shortest, asked * tokens / characters)
         self._probes: dict[tuple[str, int], LiveProbe] = {}

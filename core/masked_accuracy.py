@@ -18,6 +18,7 @@ from core.errors import InputError
 from core.machine import usable_cores
 from core.models import load
 from core.vocabulary.rewriting import check_vocabulary
+from core.vocabulary.soundness import cutting
 from core.workspace import micro_tokens
 
 _LENGTH = 256
@@ -58,7 +59,8 @@ def masked_accuracy(folder: Path, texts: Sequence[str], seed: int, ctx: Context)
     backend = Tokenizer.from_str(lm.tokenizer.backend_tokenizer.to_str())
     backend.enable_truncation(min(_LENGTH, lm.max_length))
     special = backend.num_special_tokens_to_add(is_pair=False)
-    encodings = backend.encode_batch_fast(list(texts))
+    with cutting(texts, backend):
+        encodings = backend.encode_batch_fast(list(texts))
     rows = [np.array(encoding.ids, dtype=np.int64) for encoding in encodings if len(encoding.ids) > special]
     if not rows:
         raise InputError("It finds no tokens in these texts.", hint="Choose a teacher that knows their script.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,10 +179,15 @@ def find_teachers(
     candidates = _candidates(models or available_teachers(), base, left_out)
     steps = 1 + 2 * len(candidates)
     texts = sample_texts(sources, base, ctx)
-    found = []
+    found: list[TeacherFound] = []
+    faults: list[Fault] = []
     for place, candidate in enumerate(candidates):
         ctx.progress(1 + 2 * place, steps)
-        cuts = _cuts(candidate, texts, ctx)
+        cuts = None
+        with gathering(faults):
+            cuts = _cuts(candidate, texts, ctx)
+        if cuts is None:
+            continue
         ctx.progress(2 + 2 * place, steps)
         accuracy, without = _accuracy(candidate, texts, ctx)
         volume = pretraining_volume(candidate.model, language, base)
@@ -198,6 +203,7 @@ def find_teachers(
                 volume_words=volume_words(volume, name),
             )
         )
+    _leave_out(faults, found, left_out)
     ctx.progress(steps, steps)
     found.sort(key=lambda one: (one.cuts.unknown_share > MOST_UNKNOWN, one.cuts.tokens_a_word, one.model))
     return TeachersFound(
@@ -272,15 +278,20 @@ class _Candidate:
 def _candidates(models: Sequence[str], base: Path, left_out: list[Fault] | None) -> list[_Candidate]:
     """Every teacher with its tokenizer, each once."""
     faults: list[Fault] = []
-    found = []
+    found: list[_Candidate] = []
     for model in dict.fromkeys(models):
         with gathering(faults):
             found.append(_candidate(model, base))
+    _leave_out(faults, found, left_out)
+    return found
+
+
+def _leave_out(faults: list[Fault], found: Sequence[object], left_out: list[Fault] | None) -> None:
+    """Do without the teachers that have faults, where that is wished and there are others."""
     if faults and (left_out is None or not found):
         raise InputError.of(faults)
     if left_out is not None:
         left_out += faults
-    return found
 
 
 def _candidate(model: str, base: Path) -> _Candidate:
@@ -300,7 +311,12 @@ def _cuts(candidate: _Candidate, texts: Sequence[str], ctx: Context) -> WordCuts
     from core.vocabulary.fertility import word_cuts
 
     unknown: int | None = candidate.tokenizer.unk_token_id
-    return word_cuts(candidate.tokenizer.backend_tokenizer, unknown, texts, ctx)
+    try:
+        return word_cuts(candidate.tokenizer.backend_tokenizer, unknown, texts, ctx)
+    except InputError as error:
+        raise InputError.of(
+            replace(fault, problem=f"{candidate.model}: {fault.problem}") for fault in error.faults
+        ) from error
 
 
 def _accuracy(candidate: _Candidate, texts: Sequence[str], ctx: Context) -> tuple[float | None, str]:

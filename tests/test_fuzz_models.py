@@ -7,26 +7,41 @@ import math
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Regex, Tokenizer, pre_tokenizers
+from toy_tokenizers import wordpiece
+from transformers import PreTrainedTokenizerBase
 
 from benchmarks.fuzz.batch import run_batch
 from benchmarks.fuzz.models import READERS as MODELS
 from benchmarks.fuzz.models import make_model
 from benchmarks.fuzz.runs import READERS as RUNS
+from core.analysis.pseudo_perplexity import windows
+from core.context import Quiet
+from core.corpus.cache import _tokenise
+from core.corpus.token_file import TokenFile
 from core.distillation.checkpoint import read_about, taking_up
 from core.errors import InputError
 from core.event_log import EventLog
 from core.events import Done
+from core.failures import failure_of
 from core.models import load, save
 from core.run import RunFolder
 from core.sources import tokenizer_arguments
+from core.tasks.encoding import encode
+from core.tasks.examples import TextExample, TokenExample
 from core.trim import tokenizer_without_torch
+from core.vocabulary.counting import count_tokens
+from core.vocabulary.fertility import fertility, word_cuts
 from core.vocabulary.kinds import kind_of
 from core.vocabulary.rewriting import backend_json
+from core.vocabulary.soundness import cutting, try_out
 from core.weights import INDEX
 
 CASES = {"config.json": 12, "tokenizers": 20, "weights": 25, "runs": 20, "runs in the window": 20}
@@ -188,3 +203,47 @@ def test_merges_that_would_end_the_process_are_refused(tmp_path: Path, merges: l
     model["merges"] = [["e", "#r"], "#version: 0.2"]
     path.write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": model}), encoding="utf-8")
     assert tokenizer_arguments(tmp_path)["tokenizer_file"] == str(path)
+
+
+LOST = "bcdefghij" * 9
+"""A word that a pattern gets lost in which cuts every shorter one."""
+
+
+def losing() -> PreTrainedTokenizerBase:
+    tokenizer = wordpiece()
+    backend = tokenizer.backend_tokenizer
+    lost = pre_tokenizers.Split(Regex("(?:[b-z]+[b-z]+)+1"), "isolated")
+    backend.pre_tokenizer = pre_tokenizers.Sequence([lost, backend.pre_tokenizer])
+    try_out(backend, Path("teacher"))
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda own, texts, folder: count_tokens(texts, 2, own.backend_tokenizer, Quiet()),
+        lambda own, texts, folder: _tokenised(own.backend_tokenizer, texts, folder),
+        lambda own, texts, folder: fertility(*[own.backend_tokenizer] * 2, (None, None), texts, Quiet()),
+        lambda own, texts, folder: word_cuts(own.backend_tokenizer, None, texts, Quiet()),
+        lambda own, texts, folder: encode([TextExample(text, "x") for text in texts], own, 32),
+        lambda own, texts, folder: encode([TokenExample(tuple(text.split()), ("O",) * 3) for text in texts], own, 32),
+        lambda own, texts, folder: windows(texts, own, 32),
+    ],
+    ids=["counted", "tokenised", "compared", "cut", "texts", "words", "windows"],
+)
+def test_a_text_that_a_tokenizer_gets_lost_in_is_named(use: Callable[..., object], tmp_path: Path) -> None:
+    texts = ["il-kelb jiġri hawn", f"il-kelb {LOST} hawn"]
+    with pytest.raises(InputError, match=f"The teacher's tokenizer can't cut the text '{LOST}'") as caught:
+        use(losing(), texts, tmp_path)
+    assert failure_of(caught.value).action == "settings" and caught.value.faults[0].key == "teacher.model"
+
+
+def _tokenised(tokenizer: Tokenizer, texts: list[str], folder: Path) -> object:
+    made = TokenFile(folder, np.dtype("<u2"))
+    with made:
+        return _tokenise(texts, tokenizer, 2, made, Quiet())  # type: ignore[arg-type]
+
+
+def test_what_is_no_fault_of_a_text_is_raised_as_it_is() -> None:
+    with pytest.raises(MemoryError), cutting(["il-kelb"], losing().backend_tokenizer):
+        raise MemoryError

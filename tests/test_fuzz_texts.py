@@ -86,6 +86,12 @@ def test_small_files_may_repeat_themselves(tmp_path: Path) -> None:
         ("long.txt", b"a" * 10_000_001, "10,000,000 characters or more"),
         ("long.tsv", b"text\n" + b"a" * 10_000_001, "10,000,000 characters or more"),
         ("long.csv", b'text\n"' + (b"a" * 999 + b"\n") * 10_100 + b'"', "breaks the rules of CSV"),
+        ("row.csv", b'id,text\n"' + (b"a" * 99_999 + b'\n","') * 201, "a row has more than"),
+        (
+            "sentence.conllu",
+            (b"1\t" + b"a" * 99_999 + b"\t_" * 8 + b"\n") * 101,
+            "line 1, begins a sentence of 10,000,000",
+        ),
         ("nul.txt", bytes(10_000_000), "binary data"),
         ("nul.jsonl", bytes(1000), "binary data"),
         ("empty.txt", b"\n" * 50_000, "no text in it"),

@@ -13,7 +13,7 @@ from toy_tokenizers import model as toy_model
 
 from core import cli, teacher_finder
 from core.context import Quiet
-from core.errors import InputError, Stopped
+from core.errors import Fault, InputError, Stopped
 from core.models import save
 from core.teacher_finder import TEXTS, available_teachers, find_teachers, sample_texts
 from core.vocabulary.fertility import fertility, word_cuts
@@ -117,6 +117,23 @@ def test_every_teacher_that_cannot_be_looked_at_is_named(corpus: str, tmp_path: 
     assert len(problems) == 3 and "not on this machine" in problems[0] and "no config.json" in problems[2]
     with pytest.raises(InputError, match="no language"):
         find_teachers([corpus], tmp_path, "xyzzy", ["fine"], Quiet())
+
+
+def test_a_teacher_whose_tokenizer_gets_lost_in_the_text_is_left_out(folders: list[str], tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\n".join([*LATIN, "bcdefghij" * 9]), encoding="utf-8")
+    path = tmp_path / "word" / "tokenizer.json"
+    written = json.loads(path.read_text(encoding="utf-8"))
+    lost = {"type": "Split", "pattern": {"Regex": "(?:[b-z]+[b-z]+)+1"}, "behavior": "Isolated", "invert": False}
+    written["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [lost, written["pre_tokenizer"]]}
+    path.write_text(json.dumps(written), encoding="utf-8")
+    (tmp_path / "word" / "tokenizer_config.json").write_text('{"tokenizer_class": "TokenizersBackend"}')
+    left_out: list[Fault] = []
+    models = [folders[0], folders[2]]
+    found = find_teachers(["text.txt"], tmp_path, "slk", models, Quiet(), left_out)
+    assert [one.name for one in found.teachers] == ["bytes"]
+    assert "can't cut the text 'bcdefghij" in left_out[0].problem and left_out[0].problem.startswith(folders[0])
+    with pytest.raises(InputError, match="can't cut the text"):
+        find_teachers(["text.txt"], tmp_path, "slk", models, Quiet())
 
 
 def test_without_names_those_that_are_here_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:

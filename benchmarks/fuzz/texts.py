@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -117,6 +118,10 @@ def _conllu(texts: list[str]) -> bytes:
     return "".join(map(sentence, texts)).encode()
 
 
+_ENDLESS = gzip.compress(b"".join(b"%d\t%s%s\n" % (n, b"a" * 99_990, b"\t_" * 8) for n in range(1, 200)), 1)
+"""A sentence of twenty million characters, all of it CoNLL-U."""
+
+
 def _table(texts: list[str]) -> dict[str, Any]:
     return {"text": texts, "n": list(range(len(texts)))}
 
@@ -135,6 +140,7 @@ _ODD_TABLES: tuple[Callable[[list[str]], dict[str, Any]], ...] = (
     lambda texts: {"text": pa.array(texts, pa.large_string())},
     lambda texts: {"text": [{"text": text} for text in texts]},
     lambda texts: {"a": texts, "b": texts},
+    lambda texts: {"text": [texts[0] * (1_000_000 // len(texts[0]))] * 400},  # in a few hundred bytes
     lambda texts: {"text": pa.array([text.encode("utf-16") for text in texts], pa.binary())},
 )  # fmt: skip
 _odd_parquet = st.builds(
@@ -182,6 +188,7 @@ READERS: dict[str, Reader] = {
         f"corpus {suffix}.gz": Reader(_packed_files(write), _corpus(f"text{suffix}.gz"))
         for suffix, write in list(_SOUND.items())[:2]
     },
+    "corpus .conllu.gz": Reader(st.one_of(_packed_files(_conllu), st.just(File(_ENDLESS))), _corpus("text.conllu.gz")),
     "corpus .parquet": Reader(st.one_of(_files(_parquet), _odd_parquet), _corpus("text.parquet")),
     "task .tsv": Reader(_splits(_labelled), _task("topic", ".tsv")),
     "task .bio": Reader(_splits(_bio), _task("ner", ".bio")),

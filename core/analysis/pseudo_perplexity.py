@@ -25,6 +25,7 @@ from core.distillation.validation import measure
 from core.models import LanguageModel
 from core.seeds import derive
 from core.tasks.encoding import special_ids
+from core.vocabulary.soundness import cutting
 
 _WORDS, _CHARACTERS = 64, 400
 """Of a text, that are read: as in a sentence. What a token costs grows with the text around it."""
@@ -90,7 +91,8 @@ def windows(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length
     """Texts as a model reads them; a longer one in several pieces, each with special tokens of its own."""
     before, after = special_ids(tokenizer)
     capacity = max_length - len(before) - len(after)
-    cut = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+    with cutting(texts, tokenizer.backend_tokenizer):
+        cut = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     pieces = [tuple(ids[start : start + capacity]) for ids in cut for start in range(0, len(ids), capacity)]
     return [before + piece + after for piece in pieces]
 

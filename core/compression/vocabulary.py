@@ -14,6 +14,7 @@ from core.compression.cutting import cut
 from core.context import Context, Quiet
 from core.models import LanguageModel
 from core.vocabulary.rewriting import check_vocabulary, numbering, remap_config, trim_tokenizer
+from core.vocabulary.soundness import cutting
 
 LOGIT_TOLERANCE = 1e-5
 """How far logits may differ, as a share of the largest: a product with fewer rows may sum in another order."""
@@ -97,7 +98,9 @@ def prove_model(
             break
         ctx.check()
         # Not through the tokenizer's call: that would leave a truncation in it, to be saved with it.
-        old = before.tokenizer.backend_tokenizer.encode(text).ids
+        tokenizer = before.tokenizer.backend_tokenizer
+        with cutting([text], tokenizer):
+            old = tokenizer.encode(text).ids
         old = [token for token in old if token in new_id][: min(before.max_length, _MOST_TOKENS)]
         ids, mask = torch.tensor([old]), torch.ones(1, len(old), dtype=torch.int64)
         new_ids = torch.tensor([[new_id[token] for token in old]])

@@ -22,6 +22,7 @@ from core.errors import InputError, Stopped
 from core.events import Message
 from core.sealing import write_json
 from core.shared_cache import SAVE_SECONDS, kept, part_of, shared_folder
+from core.vocabulary.soundness import cutting
 
 _IDS = "ids"
 _OFFSETS = "offsets.npy"
@@ -144,7 +145,9 @@ def _tokenise(texts: TextFile, tokenizer: Tokenizer, special: int, made: TokenFi
     try:
         for chunk in _chunks(itertools.islice(texts, made.texts, None)):
             ctx.check()
-            for encoding in tokenizer.encode_batch_fast(chunk):
+            with cutting(chunk, tokenizer):
+                encodings = tokenizer.encode_batch_fast(chunk)
+            for encoding in encodings:
                 if len(encoding.ids) == special:
                     made.without += 1
                     continue

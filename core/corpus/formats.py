@@ -8,12 +8,16 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from core.context import Context, Quiet
-from core.corpus.lines import LONGEST_LINE, read_lines, unreadable
+from core.corpus.lines import LONGEST_LINE, check_unpacked, read_lines, unreadable
+from core.corpus.parquet_pages import parts_of, rows_at_once
 from core.errors import InputError
 from core.small_files import open_file
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 Refuse = Callable[[Path, InputError], None]
 """What to do about a line of a file that isn't as it has to be; where this returns, the next line is read."""
@@ -105,14 +109,24 @@ def _read_csv(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
     first = next(read_lines(path, Quiet()), "")
     semicolons = _known_column(first.split(",")) is None and _known_column(first.split(";")) is not None
     csv.field_size_limit(LONGEST_LINE)
-    rows = csv.reader(
-        (line + "\n" for line in read_lines(path, ctx)), strict=True, delimiter=";" if semicolons else ","
-    )
+    length = 0
+
+    def ended() -> Iterator[str]:
+        nonlocal length
+        for line in read_lines(path, ctx):
+            length += len(line) + 1
+            if length > 2 * LONGEST_LINE:  # quotation marks may join lines for ever, in one field or in more and more
+                raise csv.Error(f"a row has more than {2 * LONGEST_LINE:,} characters")
+            yield line + "\n"
+
+    rows = csv.reader(ended(), strict=True, delimiter=";" if semicolons else ",")
 
     def numbered() -> Iterator[tuple[int, list[str]]]:
+        nonlocal length
         try:
             before = 0
             for row in rows:
+                length = 0
                 yield before + 1, row
                 before = rows.line_num
         except csv.Error as error:
@@ -161,14 +175,37 @@ def _read_parquet(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
             column = text_column([field.name for field in fields], strings, str(path))
             if column not in strings:
                 raise InputError(f"The column {column!r} of {path} holds no texts.", hint="Store it as strings.")
-            size, rows, done = os.stat(path).st_size, file.metadata.num_rows, 0
-            for batch in file.iter_batches(batch_size=256, columns=[column]):
-                ctx.check()
-                ctx.progress(size * done // rows, size)
-                yield from ((row, text or "") for row, text in enumerate(batch.column(0).to_pylist(), done + 1))
-                done += len(batch)
+            yield from _parquet_texts(path, file, column, ctx)
     except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
         raise InputError(f"{path} can't be read: {error}", hint="Make or download the file again.") from error
+
+
+def _parquet_texts(path: Path, file: ParquetFile, column: str, ctx: Context) -> Numbered:
+    """The texts of a column, so few rows at once that they fit into memory whatever is in them."""
+    schema, metadata = file.schema, file.metadata
+    paths = [schema.column(place).path for place in range(metadata.num_columns)]
+    places = [place for place, name in enumerate(paths) if f"{name}.".startswith(f"{column}.")]
+    if len(places) != 1:  # pyarrow would read all of them
+        raise InputError(f"{path} has more than one column {column!r}.", hint="Give each column a name of its own.")
+    size, done, unpacked = os.stat(path).st_size, 0, 0
+    with open_file(path) as raw:
+        for group, columns in enumerate(parts_of(path, raw)):
+            if len(columns) != len(paths):
+                raise InputError(
+                    f"{path} can't be read: a row group lacks columns.", hint="Make or download the file again."
+                )
+            most = rows_at_once(path, raw, columns[places[0]])
+            for batch in file.iter_batches(batch_size=most, row_groups=[group], columns=[column]):
+                ctx.check()
+                ctx.progress(size * done // max(metadata.num_rows, 1), size)
+                unpacked += batch.nbytes
+                check_unpacked(path, unpacked, size)
+                for row, text in enumerate(batch.column(0).to_pylist(), done + 1):
+                    if text and len(text) >= LONGEST_LINE:
+                        problem = f"{path}, row {row}, has {LONGEST_LINE:,} characters or more."
+                        raise InputError(problem, hint="Put every text (a sentence or a paragraph) into its own row.")
+                    yield row, text or ""
+                done += len(batch)
 
 
 def check_parquet(path: Path) -> None:
@@ -215,6 +252,9 @@ def _read_conllu(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
             elif place[3] is None and int(place[1]) > covered:  # neither an empty node nor in a multiword token
                 covered = int(place[2] or covered)
                 joined += fields[1] + ("" if "SpaceAfter=No" in fields[9].split("|") else " ")
+                if len(joined) >= LONGEST_LINE:
+                    problem = f"{path}, line {first}, begins a sentence of {LONGEST_LINE:,} characters or more."
+                    raise InputError(problem, hint="Put an empty line after each sentence.")
     yield first, given if given is not None else joined
 
 

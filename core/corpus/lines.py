@@ -144,12 +144,25 @@ class _Unpacked(io.RawIOBase):
         """
         read = self._stream.readinto(buffer)
         self._size += read
-        if self._size > _SURELY_TEXT and self._size > _MOST_TIMES * self._raw.tell():
-            raise InputError(
-                f"{self._path} unpacks to more than {_MOST_TIMES} times its size: that is no text.",
-                hint="Unpack it by hand, look at it, and give the plain file if it is what you want.",
-            )
+        check_unpacked(self._path, self._size, self._raw.tell())
         return read
+
+
+def check_unpacked(path: Path, unpacked: int, packed: int) -> None:
+    """Refuse what is no text, by how much smaller it was.
+
+    Args:
+        path: the file.
+        unpacked, packed: bytes of what was read of it, or is to be.
+
+    Raises:
+        InputError: it holds far more than it can as text.
+    """
+    if unpacked > _SURELY_TEXT and unpacked > _MOST_TIMES * packed:
+        raise InputError(
+            f"{path} unpacks to more than {_MOST_TIMES} times its size: that is no text.",
+            hint="Look at what is in it, and give that as a plain file if it is what you want.",
+        )
 
 
 def _packed(path: Path) -> bool:

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from core.context import Context
 from core.models import LanguageModel
 from core.tasks.examples import Example, TextExample, TokenExample
+from core.vocabulary.soundness import cutting
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,8 @@ def _spans(lengths: Sequence[int], capacity: int) -> Iterator[tuple[int, int, in
 
 
 def _sub_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, ...]]:
-    encoding = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)
+    with cutting(texts, tokenizer.backend_tokenizer):
+        encoding = tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)
     return [tuple(ids) for ids in encoding["input_ids"]]
 
 

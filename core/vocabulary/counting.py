@@ -20,6 +20,7 @@ from core.context import Context
 from core.errors import Stopped
 from core.sealing import replace_folder, sealed, settle
 from core.shared_cache import SAVE_SECONDS
+from core.vocabulary.soundness import cutting
 from core.vocabulary.splitting import splitter
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 50_000, 8_000_000
@@ -142,8 +143,9 @@ def _count(
     normal: list[str] = []
     for some in chunks(index, _CUT_TEXTS, _CUT_CHARACTERS):
         ctx.check()
-        found.append(_cut(some, tokenizer))
-        normal += map(tokenizer.normalizer.normalize_str, some) if tokenizer.normalizer else some
+        with cutting(some, tokenizer):
+            found.append(_cut(some, tokenizer))
+            normal += map(tokenizer.normalizer.normalize_str, some) if tokenizer.normalizer else some
     tokens, lengths = map(np.concatenate, zip(*found, strict=True))
     uses = np.bincount(places, minlength=len(index))
     occurrences = np.bincount(tokens, weights=np.repeat(uses, lengths), minlength=ids).astype(np.int64)

@@ -12,6 +12,7 @@ from tokenizers import Encoding, Tokenizer
 
 from core.context import Context
 from core.vocabulary.counting import chunks, without_limits
+from core.vocabulary.soundness import cutting
 
 _WORST = 12
 _EXAMPLE_CHARACTERS = (40, 160)
@@ -147,7 +148,8 @@ def fertility(
     tally = _Tally()
     for chunk in chunks(texts):
         ctx.check()
-        old, new = (tokenizer.encode_batch(chunk, add_special_tokens=False) for tokenizer in pair)
+        with cutting(chunk, pair[0]):
+            old, new = (tokenizer.encode_batch(chunk, add_special_tokens=False) for tokenizer in pair)
         for text, *cut in zip(chunk, old, new, strict=True):
             _add(tally, text, cut, unknown)
     words = max(tally.words, 1)
@@ -179,7 +181,9 @@ def word_cuts(tokenizer: Tokenizer, unknown: int | None, texts: Iterable[str], c
     words = tokens = unknowns = letters = split = 0
     for chunk in chunks(texts):
         ctx.check()
-        for text, encoding in zip(chunk, tokenizer.encode_batch(chunk, add_special_tokens=False), strict=True):
+        with cutting(chunk, tokenizer):
+            encodings = tokenizer.encode_batch(chunk, add_special_tokens=False)
+        for text, encoding in zip(chunk, encodings, strict=True):
             spans = _words(text)
             if not spans:
                 continue

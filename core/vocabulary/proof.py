@@ -11,6 +11,7 @@ from core.context import Context
 from core.vocabulary.counting import chunks, without_limits
 from core.vocabulary.kinds import Kind
 from core.vocabulary.rewriting import numbering
+from core.vocabulary.soundness import cutting
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def prove_segmentation(
     lines = compared = tokens = spelt = 0
     for chunk in chunks(texts):
         ctx.check()
-        for text, old, new in zip(chunk, before.encode_batch_fast(chunk), after.encode_batch_fast(chunk), strict=True):
+        with cutting(chunk, before):
+            cut = before.encode_batch_fast(chunk), after.encode_batch_fast(chunk)
+        for text, old, new in zip(chunk, *cut, strict=True):
             lines += 1
             if _comparable(old, new_id, kind):
                 compared, tokens = compared + 1, tokens + len(old)

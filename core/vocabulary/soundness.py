@@ -5,13 +5,15 @@ No torch.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InputError
+from core.errors import InputError, is_panic
 from core.vocabulary.kinds import processors
+from core.wording import shortened
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,6 +33,8 @@ _TEXTS = (
 )
 """Of many scripts, with characters that no vocabulary has, and long runs, which patterns that look back and forth get
 lost in."""
+_SHOWN = 100
+"""Characters of a text that can't be cut."""
 _ANOTHER = "Choose another teacher, or take its tokenizer from where the model was published."
 
 
@@ -132,3 +136,43 @@ def try_out(tokenizer: Tokenizer, folder: Path) -> None:
         raise InputError(f"The tokenizer in {folder} gets lost in a short text.", hint=_ANOTHER)
     if failed:
         raise InputError(f"The tokenizer in {folder} can't cut a text: {failed[0]}.", hint=_ANOTHER) from failed[0]
+
+
+@contextlib.contextmanager
+def cutting(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[None]:
+    """Where a tokenizer, inside, gives up on one of the texts, say so: no trial finds every text that it gets lost in.
+
+    Args:
+        texts: what is cut inside.
+        tokenizer: what cuts them.
+
+    Raises:
+        InputError: it can't cut one of them.
+    """
+    try:
+        yield
+    except BaseException as error:
+        lost = _first_lost(texts, tokenizer) if isinstance(error, Exception) or is_panic(error) else None
+        if lost is None:
+            raise
+        text, reason = lost
+        # Often it is a single word of it, which then tells more than how a long text begins.
+        text, reason = _first_lost(text.split(), tokenizer) or lost
+        raise InputError(
+            f"The teacher's tokenizer can't cut the text {shortened(text, _SHOWN)!r}: {reason}.",
+            hint="Take that text out, or choose another teacher: a pattern in this one's tokenizer gets lost in it.",
+            key="teacher.model",
+            kind="input",
+        ) from error
+
+
+def _first_lost(texts: Iterable[str], tokenizer: Tokenizer) -> tuple[str, BaseException] | None:
+    """The first text that a tokenizer can't cut, and what it says of it; None where it can cut them all."""
+    for text in texts:
+        try:
+            tokenizer.encode(text, add_special_tokens=False)
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
+            return text, error
+    return None

@@ -25,6 +25,7 @@ from core.vocabulary.counting import TokenCounts, count_tokens, without_limits
 from core.vocabulary.fertility import Fertility, fertility
 from core.vocabulary.kinds import Kind
 from core.vocabulary.proof import SegmentationProof, prove_segmentation
+from core.vocabulary.soundness import cutting
 
 _VERSION = 1
 """Part of what reused counts must agree in: count up when the counting changes."""
@@ -69,7 +70,8 @@ def word_ids(path: Path, tokenizer: Tokenizer, ctx: Context) -> list[int]:
     if not words:
         raise InputError(f"{path} holds no words.", hint="Write one word a line, or leave the list out.")
     texts = [text for word in words for text in (word, f" {word}")]
-    found = without_limits(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
+    with cutting(texts, tokenizer):
+        found = without_limits(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
     return sorted({token for encoding in found for token in encoding.ids})
 
 
