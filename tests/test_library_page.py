@@ -16,12 +16,14 @@ from several_runs import run_of
 from test_results_page import FakeJob
 
 from gui.pages.library import LibraryPage
+from gui.theme import theme
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")  # what the offscreen platform says of windows that grow
 
 
 @pytest.fixture
 def page(qtbot: QtBot, tmp_path: Path) -> LibraryPage:
+    theme()  # whose style sheet has its own measures
     made = LibraryPage(tmp_path / "runs", ())
     qtbot.addWidget(made, before_close_func=LibraryPage.end)
     made.resize(1204, 690)

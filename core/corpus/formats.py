@@ -200,11 +200,12 @@ def _parquet_texts(path: Path, file: ParquetFile, column: str, ctx: Context) -> 
                 ctx.progress(size * done // max(metadata.num_rows, 1), size)
                 unpacked += batch.nbytes
                 check_unpacked(path, unpacked, size)
-                for row, text in enumerate(batch.column(0).to_pylist(), done + 1):
+                texts = batch.column(0).to_pylist()
+                for row, text in enumerate(texts if batch.nbytes >= LONGEST_LINE else (), done + 1):
                     if text and len(text) >= LONGEST_LINE:
                         problem = f"{path}, row {row}, has {LONGEST_LINE:,} characters or more."
                         raise InputError(problem, hint="Put every text (a sentence or a paragraph) into its own row.")
-                    yield row, text or ""
+                yield from ((row, text or "") for row, text in enumerate(texts, done + 1))
                 done += len(batch)
 
 

@@ -12,11 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from core.corpus.lines import check_unpacked
 from core.corpus.thrift import Wanted, read_struct
 from core.errors import InputError
 
 _MOST_ROWS = 256
-_LARGEST_PAGE, _MOST_TOGETHER = 2**27, 2**26
+_LARGEST_PAGE, _MOST_TOGETHER = 2**30, 2**27
 """Bytes of a page, which is unpacked as a whole, and of the texts that are read at once where these are several."""
 _MOST_PAGES = 200_000
 """Of a row group; each is a few thousand texts, usually."""
@@ -84,7 +85,7 @@ def rows_at_once(path: Path, file: BinaryIO, part: Part) -> int:
         part: of a column of texts, without a list or structure around them.
 
     Raises:
-        InputError: a page is too large, or no page.
+        InputError: a page is too large, unpacks to far more than text does, or is no page.
     """
     try:
         pages = list(islice(_pages(file, part), _MOST_PAGES + 1))
@@ -95,6 +96,8 @@ def rows_at_once(path: Path, file: BinaryIO, part: Part) -> int:
             f"{path} has pages of more than {_LARGEST_PAGE // 2**20} MB, or more than {_MOST_PAGES:,} in a row group.",
             hint="Write it again with fewer rows a group (in pandas and pyarrow: row_group_size=50).",
         )
+    for page in pages:
+        check_unpacked(path, page.size, os.fstat(file.fileno()).st_size)
     dictionary = max((page.size for page in pages if page.kind == _DICTIONARY), default=0)
     data = [page for page in pages if page.kind != _DICTIONARY and page.rows]
     # A text can't be longer than what it is told by, which may tell it again and again.
