@@ -192,22 +192,6 @@ class TestController:
         qtbot.waitUntil(lambda: not folder.running(), timeout=PATIENCE)
         assert folder.read_status()["state"] == "stopped"
 
-    def test_a_run_resumed_at_once_is_never_said_to_have_stopped_again(
-        self, controller: RunController, qtbot: QtBot, tmp_path: Path
-    ) -> None:
-        # The process that stopped has let go of the run before it is gone.
-        controller.start_sample(tiny=True)
-        qtbot.waitUntil(lambda: controller.state.phase == "running", timeout=PATIENCE)
-        controller.stop()
-        qtbot.waitUntil(lambda: controller.state.phase == "stopped", timeout=PATIENCE)
-        phases: list[str] = []
-        controller.state_changed.connect(lambda state: phases.append(state.phase))
-        controller.resume()
-        qtbot.waitUntil(lambda: controller.state.phase == "running", timeout=PATIENCE)
-        assert set(phases) <= {"starting", "queued", "running"}
-        controller.stop()
-        qtbot.waitUntil(lambda: not controller.state.live, timeout=PATIENCE)
-
     def test_a_folder_of_another_version_is_shown_as_far_as_it_is_known(
         self, controller: RunController, qtbot: QtBot, tmp_path: Path
     ) -> None:

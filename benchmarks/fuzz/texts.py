@@ -140,7 +140,7 @@ _ODD_TABLES: tuple[Callable[[list[str]], dict[str, Any]], ...] = (
     lambda texts: {"text": pa.array(texts, pa.large_string())},
     lambda texts: {"text": [{"text": text} for text in texts]},
     lambda texts: {"a": texts, "b": texts},
-    lambda texts: {"text": [texts[0] * (1_000_000 // len(texts[0]))] * 400},  # in a few hundred bytes
+    lambda texts: {"text": [texts[0] * (1_000_000 // len(texts[0]))] * 60},  # in a few hundred bytes
     lambda texts: {"text": pa.array([text.encode("utf-16") for text in texts], pa.binary())},
 )  # fmt: skip
 _odd_parquet = st.builds(
