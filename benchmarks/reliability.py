@@ -38,7 +38,19 @@ def main() -> None:
     parts = [_HEAD, *map(tortured, _latest(_read(options.torture))), _inputs(_read(options.fuzz))]
     if options.checkpoints is not None:
         parts.append(_cost(_read([options.checkpoints])[0]))
-    options.out.write_text("\n".join(part.strip("\n") + "\n" for part in parts), encoding="utf-8")
+    text = "\n".join(part.strip("\n") + "\n" for part in parts)
+    options.out.write_text("".join(_each_heading_once(text)), encoding="utf-8")
+
+
+def _each_heading_once(text: str) -> Iterator[str]:
+    """Its lines; what one program found at several times stands under one heading."""
+    head, *sections = text.split("\n## ")
+    yield head
+    seen: set[str] = set()
+    for section in sections:
+        heading, _, content = section.partition("\n")
+        yield content if heading in seen else f"\n## {section}"
+        seen.add(heading)
 
 
 def _read(paths: Sequence[Path]) -> list[dict[str, Any]]:

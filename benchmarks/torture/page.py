@@ -52,7 +52,7 @@ def _kills(results: Mapping[str, Any]) -> str:
 def _faults(cases: list[Mapping[str, Any]], again: int) -> str:
     tried = [case for case in cases if not case["skipped"]]
     failed = sum(not case["ok"] for case in tried)
-    text = f"{len(tried)} faults; failures: {failed}."
+    text = f"{len(tried)} {'fault' if len(tried) == 1 else 'faults'}; failures: {failed}."
     if again:
         text += f" {again} of them as they went when they were tried again, after something was mended."
     if len(tried) < len(cases):
