@@ -332,5 +332,5 @@ def test_every_failure_is_on_the_page() -> None:
         }
     )  # fmt: skip
     assert "7 kills" in page and "| layers | 4 |" in page and "- tiny, seed 4: student/config.json" in page
-    assert "1 faults; failures: 1. 1 could not be tried" in page
+    assert "1 fault; failures: 1. 1 could not be tried" in page
     assert "| cut \\| short | &lt;b> wrong | NO |" in page and "| skipped |" in page
