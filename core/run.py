@@ -172,7 +172,7 @@ class RunFolder:
         Raises:
             InputError: there is none yet, or it isn't as the run wrote it.
         """
-        if not self.results.is_file():
+        if not os.path.isfile(self.results):  # where Path.is_file raises: a folder that can't be read
             raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.")
         if self.manifest.found(self.results) == "changed":
             hint = "Resume the run: what it found is still there and is written again."

@@ -46,7 +46,7 @@ def safe_point(folder: RunFolder, *, checked: bool = True) -> SafePoint:
         checked: hold every byte against its hash, as a resume does, which takes seconds for a large model; else what
             has been put in its place as a whole counts, as every sealed folder has.
     """
-    whole: Callable[[Path], bool] = _is_sealed if checked else _was_sealed
+    whole: Callable[[Path], bool] = sealed if checked else _was_sealed
     status = folder.read_status()
     finished = tuple(path.name.partition("-")[2] for path in sorted(folder.stages.glob("[0-9][0-9]-*")) if whole(path))
     at_work, total = status.get("stage", ""), status.get("total", 0)
@@ -76,13 +76,6 @@ def safe_words(safe: SafePoint, name: Callable[[str], str] = wording.stage) -> s
     if not sentences:
         return "Your recipe and texts: the run had finished nothing yet, and starts over."
     return f"{'; '.join(sentences)}."
-
-
-def _is_sealed(path: Path) -> bool:
-    try:
-        return sealed(path)
-    except OSError:
-        return False
 
 
 def _was_sealed(path: Path) -> bool:

@@ -35,6 +35,7 @@ def open_own(path: Path) -> BinaryIO:
     Raises:
         OSError: it can't be written, or it is a link, which could lead anywhere, or no file.
     """
+    # Without waiting: a pipe has nobody at its other end.
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK | _NO_WAIT | _BINARY, 0o666)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -13,8 +13,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from benchmarks.torture import injuries
+from core import evaluation
+from core.context import Quiet
 from core.errors import InputError
+from core.evaluation import evaluate_model
 from core.events import Event, Stage
+from core.models import load
+from core.recipe import parse
 from core.run import RunFolder
 from resources import sample
 from tests.journeys import journey
@@ -110,3 +115,17 @@ def test_another_teacher_than_is_being_compressed_is_refused_during_the_run(own:
     heard: list[Event] = []
     own.journey(heard.append)
     assert {event.name for event in heard if isinstance(event, Stage)} == {"evaluate"}
+
+
+def test_a_model_that_changes_while_it_is_measured_is_refused(
+    own: _OwnTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_and_change(folder: Path) -> Any:
+        found = load(folder)
+        injuries.flip_a_bit(folder / "model.safetensors")
+        return found
+
+    monkeypatch.setattr(evaluation, "load", load_and_change)
+    with pytest.raises(InputError, match="have changed while they were measured") as caught:
+        evaluate_model(own.folder, parse(_SHORT), tmp_path, Quiet())
+    assert caught.value.faults[0].hint == "Measure the model again."

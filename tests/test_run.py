@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -80,6 +81,15 @@ def test_a_full_disk_is_told_before_anything_is_done(tmp_path: Path) -> None:
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run in"):
         RunFolder(tmp_path).given_recipe()
+    with pytest.raises(InputError, match="no results yet"):
+        RunFolder(tmp_path).read_results()
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **others: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
     with pytest.raises(InputError, match="no results yet"):
         RunFolder(tmp_path).read_results()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from finished_run import finished_run
 
+from benchmarks.torture.injuries import move_away
 from core.errors import InputError, Stopped
 from core.events import Event, Stage
 from core.recipe import load
@@ -62,12 +63,7 @@ def _resumed(folder: RunFolder) -> None:
 def test_a_resumed_run_follows_no_link_out_of_its_folder(tmp_path: Path, place: str) -> None:
     folder, outside = finished_run(tmp_path / "run"), tmp_path / "outside"
     path = folder.path / place
-    path.parent.mkdir(exist_ok=True)
-    if path.exists():
-        path.rename(outside)
-    else:
-        outside.mkdir()
-    path.symlink_to(outside)
+    move_away(path, outside)
     before = {file: file.read_bytes() for file in outside.rglob("*") if file.is_file()}
     with pytest.raises(InputError, match=f"{place} is a link") as caught:
         _resumed(folder)

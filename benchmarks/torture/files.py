@@ -174,12 +174,7 @@ def _linked(name: str) -> Case:
     def run(bench: Bench, place: Path) -> str:
         folder, outside = bench.killed(_MIDDLE, place), place / "outside"
         path = folder.path / name
-        path.parent.mkdir(exist_ok=True)
-        if path.exists():
-            path.rename(outside)
-        else:
-            outside.mkdir()
-        path.symlink_to(outside)
+        injuries.move_away(path, outside)
         before = _content(outside)
         said = refused(bench.resume(folder), "is a link")
         if _content(outside) != before:

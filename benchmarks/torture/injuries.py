@@ -60,6 +60,16 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def move_away(path: Path, outside: Path) -> None:
+    """The file or folder (an empty one where there is none) lies outside, and a link to it stands in its place."""
+    path.parent.mkdir(exist_ok=True)
+    if path.exists():
+        path.rename(outside)
+    else:
+        outside.mkdir()
+    path.symlink_to(outside)
+
+
 def date(folder: Path, years: float) -> None:
     """Every file was last changed so many years from now."""
     when = max(0.0, time.time() + years * _YEAR)
