@@ -21,6 +21,7 @@ from core.errors import Fault, InputError, Stopped
 from core.export.versions import monoglot_version
 from core.run import RunFolder
 from core.safe_point import safe_point
+from core.sealing import replace_folder, write_json
 from core.telling import resuming
 from tests.no_network import block_network
 
@@ -170,15 +171,16 @@ def test_a_folder_that_cannot_be_read_tells_its_error_alone(
 
 
 def test_a_stage_that_cannot_be_read_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable(path: Path) -> bool:
-        if path.name == "02-b":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return True
-
-    monkeypatch.setattr("core.safe_point.sealed", unreadable)
     folder = RunFolder(tmp_path)
     for name in ("01-a", "02-b"):
-        (folder.stages / name).mkdir(parents=True)
+        replace_folder(folder.stages / name, lambda new: write_json(new / "report.json", {}), seal=True)
+
+    def open_some(path: Path) -> Any:
+        if "02-b" in path.parts:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return open(path, "rb")
+
+    monkeypatch.setattr("core.sealing.open_file", open_some)
     assert safe_point(folder).finished == ("a",)
 
 
