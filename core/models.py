@@ -63,7 +63,8 @@ class LanguageModel:
     @property
     def family(self) -> Family:
         """The table of its architecture."""
-        return family_of(self.config)
+        # Not by `config`: each forward pass asks for it, and that copies everything.
+        return family_of({"model_type": self.model.config.model_type})
 
     @property
     def sizes(self) -> Sizes:
@@ -122,7 +123,7 @@ class LanguageModel:
     def head_activation(self, hidden: Tensor) -> Tensor:
         """The activation in the head's transform, element by element."""
         if self.family.head_activation is not None:
-            return ACT2FN[self.config[self.family.head_activation]](hidden)  # type: ignore[no-any-return]
+            return ACT2FN[getattr(self.model.config, self.family.head_activation)](hidden)  # type: ignore[no-any-return]
         return nn.functional.gelu(hidden)
 
     @property

@@ -11,6 +11,7 @@ from benchmarks.torture.recipes import whole
 from core.events import Event
 from core.run import RunFolder
 from core.session import execute
+from tests.little_evidence import little_evidence
 
 __all__ = ["STAGES", "journey", "recipe", "student_bytes", "timeless"]
 
@@ -26,5 +27,6 @@ def recipe(method: str = "") -> str:
 def journey(
     folder: Path, *, text: str | None = None, resume: bool = False, listen: Callable[[Event], None] | None = None
 ) -> dict[str, Any]:
-    """Run the recipe in a folder."""
-    return execute(RunFolder(folder), original=text or recipe(), base=folder.parent, resume=resume, listen=listen)
+    """Run the recipe in a folder, with `little_evidence`."""
+    with little_evidence():
+        return execute(RunFolder(folder), original=text or recipe(), base=folder.parent, resume=resume, listen=listen)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForMaskedLM
 
-from core import learning, stages
 from core.distillation import trials
 from core.errors import Stopped
 from core.events import Event, Loss, Message, Progress, Score, Stage
@@ -64,10 +63,7 @@ def in_rounds() -> str:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little text to judge by, and short trials."""
-    monkeypatch.setattr(learning, "_LAYER_TOKENS", 512)
-    monkeypatch.setattr(stages, "_HIDDEN_TOKENS", 512)
-    monkeypatch.setattr(stages, "_FEED_FORWARD_TOKENS", 512)
+    """Short trials."""
     monkeypatch.setattr(trials, "_STEPS", (4, 8))
     monkeypatch.setattr(trials, "_LEAST_STAGE", 8)
 

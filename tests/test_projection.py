@@ -21,7 +21,7 @@ from core.models import LanguageModel, tensors_of
 BY_EVIDENCE = ("importance", "importance_gradient", "rotate")
 
 
-def batches(seed: int = 3, count: int = 12) -> list[MaskedBatch]:
+def batches(seed: int = 3, count: int = 5) -> list[MaskedBatch]:
     """Random texts of 3 to 12 tokens with two masked places each, padded with token 1."""
     generator = torch.Generator().manual_seed(seed)
     made = []

@@ -1,4 +1,4 @@
-"""The built-in sample, whole: what the first command that anyone runs must show."""
+"""The built-in sample from its first stage to its scores: what the first command that anyone runs must show."""
 
 from __future__ import annotations
 
@@ -14,10 +14,22 @@ from core import cli
 from resources import sample
 from tests.no_network import block_network
 
+SAMPLE = Path(sample.__file__).parent
 
-def test_the_whole_sample(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    command = [sys.executable, "-m", "core.cli", "sample", "--out", str(folder), "--json"]
+
+def _shorter(recipe: str) -> str:
+    """The sample's recipe with all that it does, each for a short time."""
+    for old, new in {"distil_steps = 250": "distil_steps = 16", "evaluate_every = 25": "evaluate_every = 8"}.items():
+        assert old in recipe
+        recipe = recipe.replace(old, new)
+    assert recipe.count("epochs = 8") == 4
+    return recipe.replace("epochs = 8", "epochs = 1")
+
+
+def test_the_sample_with_all_its_stages_and_tasks(tmp_path: Path) -> None:
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_text(_shorter((SAMPLE / "recipe.toml").read_text(encoding="utf-8")), encoding="utf-8")
+    command = [sys.executable, "-m", "core.cli", "run", str(recipe), "--out", str(folder), "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
@@ -50,7 +62,7 @@ def test_the_tiny_sample_ends_with_its_folder_and_asks_for_no_network(
     assert capsys.readouterr().out.splitlines()[-1] == str(folder)
     assert (folder / "student" / "model.safetensors").is_file()
     # What it showed of the machine serves the next estimate of it.
-    assert cli.main(["estimate", str(Path(sample.__file__).parent / "recipe-tiny.toml")]) == 0
+    assert cli.main(["estimate", str(SAMPLE / "recipe-tiny.toml")]) == 0
     told = capsys.readouterr().out
     assert "About" in told and "--measure" not in told
     assert cli.main(["sample", "--tiny", "--out", str(folder)]) == 2

@@ -32,6 +32,8 @@ from core.sealing import write_atomic
 from core.session import _ending, _signals
 from tests.journeys import journey, recipe
 
+LITTLE = ("tests.little_evidence",)
+
 
 class PowerCut(BaseException):
     """Ends a run without asking."""
@@ -86,13 +88,13 @@ def test_killed_and_resumed(whole: RunFolder, tmp_path: Path) -> None:
     text.write_text(recipe(), encoding="utf-8")
     before: dict[str, bytes] = {}
     for number, stage in enumerate(("layers", "hidden", "evaluate")):
-        worker = Worker(folder, text, resume=number > 0)
+        worker = Worker(folder, text, resume=number > 0, module=LITTLE)
         reached = worker.wait_until(lambda stage=stage: _reached(folder, stage))
         assert worker.kill(group=number % 2 == 0) and reached, stage
         assert folder.read_status()["state"] == "running" and worker.orphans() == []
         nothing_redone(before, folder)
         before = stages_done(folder)
-    assert Worker(folder, text, resume=True).end().code == 0
+    assert Worker(folder, text, resume=True, module=LITTLE).end().code == 0
     nothing_redone(before, folder)
     assert differences(folder, whole) == []
 
