@@ -18,8 +18,8 @@ import torch
 
 from core.analysis.pseudo_perplexity import Window, pseudo_perplexity, sampled, windows
 from core.context import Quiet
+from core.micro_batches import micro_tokens
 from core.models import LanguageModel, load
-from core.workspace import micro_tokens
 from resources import sample
 
 _MOST_READ = 10**9

@@ -242,7 +242,7 @@ def _micro_batches(
 ) -> list[MaskedBatch]:
     """One that warms up and `_MOST` more: of all lengths of text, in no order."""
     from core.distillation.data import Steps, TextData
-    from core.workspace import micro_tokens
+    from core.micro_batches import micro_tokens
 
     share = float(recipe.method.masked_share)
     rough = recipe.schedule.precision == "bfloat16"

@@ -8,10 +8,10 @@ from typing import Any
 from core.analysis.allowances import copies_may_hold
 from core.analysis.pseudo_perplexity import pseudo_perplexity, sampled
 from core.context import Context
+from core.micro_batches import micro_tokens
 from core.models import LanguageModel
 from core.recipe import Recipe
 from core.vocabulary.fertility import fertility
-from core.workspace import micro_tokens
 
 
 def measure_language(

@@ -16,10 +16,10 @@ from core.corpus.batches import Masker, validation_batches
 from core.distillation.validation import measure
 from core.errors import InputError
 from core.machine import usable_cores
+from core.micro_batches import micro_tokens
 from core.models import load
 from core.vocabulary.rewriting import check_vocabulary
 from core.vocabulary.soundness import cutting
-from core.workspace import micro_tokens
 
 _LENGTH = 256
 """Tokens of a text, at most; what follows is left out."""

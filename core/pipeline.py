@@ -17,6 +17,7 @@ from core.export.report import write_report
 from core.inference import measure_inference
 from core.intrinsic import measure_language
 from core.languages import check_language
+from core.micro_batches import micro_tokens
 from core.models import LanguageModel, load, save
 from core.no_number import only_numbers
 from core.origin import UNCHECKED, check_origin, origin
@@ -25,7 +26,7 @@ from core.run_scores import score_tasks
 from core.sealing import json_text, replace_folder, write_atomic, write_json
 from core.stages import STAGES, check_vocabulary_target, validation_loss
 from core.tasks.leaks import leak_warning
-from core.workspace import Workspace, micro_tokens
+from core.workspace import Workspace
 
 
 def run(work: Workspace) -> dict[str, Any]:

@@ -12,11 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from core.analysis.allowances import shortest_training
-from core.analysis.operations import Reading, forward, training
 from core.context import Context
 from core.corpus.batches import MASKED_SHARE
 from core.corpus.cache import tokenise
@@ -29,9 +27,9 @@ from core.distillation.training import Hooks
 from core.errors import InputError, about
 from core.events import Event, Message
 from core.export.versions import versions
-from core.families import Sizes
 from core.live import LiveScores
 from core.machine import machine_name, peak_memory
+from core.micro_batches import micro_tokens
 from core.model_files import ModelFiles
 from core.models import LanguageModel, load, load_tokenizer, save
 from core.no_number import only_numbers
@@ -49,16 +47,6 @@ from core.tasks.folds import folds_of
 from core.tasks.leaks import Leaks, find_leaks
 from core.wording import listing
 
-_OPERATIONS = {"cpu": 2e11}
-"""Multiplications and additions a micro-batch may take: about a second or two, so that a wish is soon honoured."""
-_OPERATIONS_ELSEWHERE = 2e13
-_BFLOAT16 = 2
-"""So many times the operations take as long in bfloat16, where it is chosen."""
-_MOST_TOKENS = 8192
-_TYPICAL_LENGTH = 128
-"""Tokens of a text, where only an order of magnitude is wanted."""
-_ACTIVATIONS = 1 << 30
-"""Bytes that the activations of a micro-batch may take on the CPU, which every machine that trains can spare."""
 _ANSWERS_MEMORY = 1 << 28
 """Bytes of a teacher's answers that are kept in memory."""
 _OPERATIONS_A_BYTE = 1000
@@ -375,29 +363,3 @@ def text_data(
     schedule = recipe.schedule
     micro = micro_tokens(lm, schedule.device, teacher, share, bfloat16=schedule.precision == "bfloat16")
     return TextData(train, validation, tokenizer, recipe.seed, micro, share)
-
-
-def micro_tokens(
-    lm: LanguageModel,
-    device: str,
-    teacher: LanguageModel | None = None,
-    share: float = MASKED_SHARE,
-    *,
-    bfloat16: bool = False,
-) -> int:
-    """Largest padded size of a micro-batch: by operations and memory, on the CPU from sizes alone.
-
-    So it is the same on every machine without a graphics card. `share` is that of the tokens which are masked.
-    """
-    text = Reading(tokens=1, squares=_TYPICAL_LENGTH, places=share, transformed=1)
-    operations = 2 * training(lm.family, lm.sizes, text)
-    if teacher is not None:
-        operations += 2 * forward(teacher.family, teacher.sizes, text)
-    budget = _OPERATIONS.get(device, _OPERATIONS_ELSEWHERE) * (_BFLOAT16 if bfloat16 else 1)
-    memory = _ACTIVATIONS if device != "cuda" else torch.cuda.mem_get_info()[1] // 3
-    return int(max(256, min(_MOST_TOKENS, budget / operations, memory / _activations(lm.sizes))))
-
-
-def _activations(sizes: Sizes) -> int:
-    """Bytes a token that a model keeps for its backward pass, in float32, about: what matrices and activations read."""
-    return 4 * sizes.layers * (12 * sizes.hidden + 3 * sizes.feed_forward)

@@ -20,9 +20,9 @@ from core.distillation.schedule import TrainingSettings
 from core.distillation.step import take_step
 from core.distillation.training import optimizer_for
 from core.families import Family
+from core.micro_batches import micro_tokens
 from core.recipe import Method, Schedule
 from core.resolve import choices
-from core.workspace import micro_tokens
 
 STAGE = "speed"
 BATCH_TOKENS = Schedule().batch_tokens
