@@ -18,6 +18,7 @@ from core.free_space import free_bytes, in_megabytes
 from core.machine import machine_name
 from core.run import RunFolder
 from core.secrets import without_secrets
+from core.small_files import open_file
 
 _EVENTS = 50
 _TAIL_BYTES = 1 << 16
@@ -83,7 +84,7 @@ def _surroundings(folder: RunFolder | None) -> Iterator[str]:
 
 def _traceback(folder: RunFolder | None) -> str:
     """The last entry of the log of our own faults, where there is one: a run's is in its folder."""
-    text = _tail((folder.path if folder is not None else Path(appdirs.user_log_dir("monoglot", False))) / "error.log")
+    text = _tail(folder.error_log if folder else Path(appdirs.user_log_dir("monoglot", False)) / "error.log")
     begins = [match.start() for match in _BEGINS_ENTRY.finditer(text)]
     return "\n".join(text[begins[-1] if begins else 0 :].strip().splitlines()[-_TRACEBACK_LINES:])
 
@@ -95,8 +96,8 @@ def _last_lines(path: Path, count: int) -> str:
 def _tail(path: Path) -> str:
     """The end of a file's text; empty where it can't be read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
             return file.read(_TAIL_BYTES).decode("utf-8", "replace")
-    except OSError:
+    except (OSError, ValueError):
         return ""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.errors import Fault
 from core.secrets import without_secrets
+from core.small_files import open_own
 
 
 def log_own_fault(folder: Path | None = None) -> Fault:
@@ -30,8 +31,8 @@ def log_own_fault(folder: Path | None = None) -> Fault:
     for place in places:
         with contextlib.suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with open(place, "a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(trace)
+            with open_own(place) as file:
+                file.write(trace.encode(errors="backslashreplace"))
             return Fault(
                 "Something went wrong inside Monoglot; this is not your fault.", f"The details are in {place}."
             )

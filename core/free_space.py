@@ -86,7 +86,10 @@ class SpaceWatch:
         if self._insisted:
             return None
         words = f"Only {in_megabytes(free)} are left on the disk of {self._path}: the run is paused."
-        return told("disk_nearly_full", words, f"Free {in_megabytes(needed - free)}: the run goes on by itself.")
+        free_it = f"Free {in_megabytes(needed - free)}"
+        # As it begins, what its next stage needs isn't known yet.
+        goes_on = ": the run goes on by itself" if self.needs else ", or more: it looks again by itself"
+        return told("disk_nearly_full", words, f"{free_it}{goes_on}.")
 
     def insist(self) -> None:
         """The user wants to go on all the same: not asked again until there was enough once."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.analysis.size import EVALUATE, megabytes
 from core.distillation.training import best_model
-from core.errors import Stopped
+from core.errors import InputError, Stopped
 from core.evaluation import measure_student, measure_teacher
 from core.events import Message, Size, Stage
 from core.export.card import model_card
@@ -80,8 +80,7 @@ def _tell_dropped(work: Workspace) -> None:
 
 def _take_in(work: Workspace) -> None:
     """Read tasks and corpus, keep what they hold in numbers, and say what is odd about them."""
-    read = json_text(origin(work.tasks, work.corpus, work.teacher_files.noted, work.ctx))
-    work.folder.manifest.write(work.folder.origin, read.encode(errors="backslashreplace"))
+    work.folder.manifest.write(work.folder.origin, _read_now(work))
     for name, data in work.tasks.items():
         for note in data.notes:
             work.ctx.emit(Message(level="info", text=f"Task {name}: {note}"))
@@ -91,9 +90,24 @@ def _take_in(work: Workspace) -> None:
             work.ctx.emit(Message(level="warning", text=warning, doubt=True))
 
 
+def _read_now(work: Workspace) -> bytes:
+    """origin.json, as what the recipe names gives it now."""
+    read = json_text(origin(work.tasks, work.corpus, work.teacher_files.noted, work.ctx))
+    return read.encode(errors="backslashreplace")
+
+
 def _check_origin(work: Workspace) -> None:
     """Refuse to go on with other data than the run began with; say so where that can't be known."""
-    known = work.folder.read_origin()
+    folder = work.folder
+    if folder.manifest.found(folder.origin) == "changed":
+        read = _read_now(work)
+        if not folder.manifest.is_noted_as(folder.origin, read):
+            raise InputError(
+                f"{folder.origin} isn't as the run wrote it, and what it was made from has changed, too.",
+                hint="Put back the teacher, texts and labelled data as they were, or start a new run.",
+            )
+        folder.manifest.write(folder.origin, read)
+    known = folder.read_origin()
     if not check_origin(known, work.recipe, work.tasks, work.corpus, work.teacher_files.noted):
         work.ctx.emit(Message(level="warning", text=UNCHECKED, doubt=True))
     if others := work.made_elsewhere():

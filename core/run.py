@@ -106,6 +106,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def error_log(self) -> Path:
+        """Tracebacks of faults of ours."""
+        return self.path / "error.log"
+
+    @property
     def student(self) -> Path:
         """The finished model."""
         return self.path / "student"
@@ -175,7 +180,7 @@ class RunFolder:
         if not os.path.isfile(self.results):  # where Path.is_file raises: a folder that can't be read
             raise InputError(f"{self.path} holds no results yet.", hint="Finish the run first: --resume.")
         if self.manifest.found(self.results) == "changed":
-            hint = "Resume the run: what it found is still there and is written again."
+            hint = "Resume the run, with its teacher in place: what it found is still there and is written again."
             raise InputError(f"{self.results} is not as the run wrote it.", hint=hint)
         try:
             return read_numbers(self.results)
@@ -227,7 +232,7 @@ class RunFolder:
     def running(self) -> bool:
         """Whether a process holds the run's lock now."""
         with contextlib.suppress(OSError), open_file(self.lock) as file:
-            return not _try_lock(file)
+            return not try_lock(file)
         return False
 
     @contextlib.contextmanager
@@ -247,7 +252,7 @@ class RunFolder:
                 f"The run folder {self.path} can't be written: {error.strerror}.", hint="Check it, or choose another."
             ) from error
         try:
-            if not _lock_soon(file):
+            if not _lock_soon(file, self.path):
                 raise InputError(
                     f"Another process runs {self.path}.", hint="Wait for it, or stop it first.", kind="busy"
                 )
@@ -278,21 +283,19 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return about.st_ino, about.st_mtime_ns, about.st_size
 
 
-def _lock_soon(file: IO[bytes]) -> bool:
+def _lock_soon(file: IO[bytes], path: Path) -> bool:
     """Lock, though somebody may be looking just now whether the run is running (see `RunFolder.running`)."""
-    for _ in range(_LOCK_TRIES):
-        if _try_lock(file):
-            return True
-        time.sleep(_LOCK_SECONDS)
-    return _try_lock(file)
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Lock without waiting; where there are no locks, as if another process held it."""
     try:
+        for _ in range(_LOCK_TRIES):
+            if try_lock(file):
+                return True
+            time.sleep(_LOCK_SECONDS)
         return try_lock(file)
-    except OSError:
-        return False
+    except OSError as error:
+        raise InputError(
+            f"The disk of {path} can't keep two processes from running one run: {error.strerror}.",
+            hint="Move the run's folder to a disk of this machine, or choose one there with --out.",
+        ) from error
 
 
 def settle_folder(folder: RunFolder) -> None:

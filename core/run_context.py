@@ -61,7 +61,7 @@ class RunContext:
         """
         whole = self._log.cut(events_length)
         self._work_before = seconds
-        self._started = time.monotonic()
+        self._started, self._paused = time.monotonic(), 0.0  # a wait until now was no part of the work
         self.warnings = list(warnings)
         if not whole:
             text = f"Part of {self.folder.events.name} was lost: curves lack what it told. The results don't need it."

@@ -40,7 +40,7 @@ def check_layout(folder: RunFolder) -> None:
 def _places(folder: RunFolder) -> Iterator[tuple[Path, int]]:
     """What a run writes, replaces or deletes: the path, and its kind as `stat` tells it; 0 where both will do."""
     own = (folder.recipe, folder.original_recipe, folder.events, folder.status, folder.control, folder.lock)
-    made = (folder.results, folder.estimate, folder.origin, folder.report, folder.path / MANIFEST)
+    made = (folder.results, folder.estimate, folder.origin, folder.report, folder.error_log, folder.path / MANIFEST)
     for path in (*own, *made):
         yield path, stat.S_IFREG
     yield folder.student, stat.S_IFDIR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from pathlib import Path
 from core import wording
 from core.run import RunFolder
 from core.sealing import MANIFEST, sealed
+from core.small_files import read_object
 
-_STATE = "state.json"
+_STATE, _MOST_BYTES = "state.json", 2**28
 """In a checkpoint, see `core.distillation.checkpoint`."""
 
 
@@ -48,7 +49,13 @@ def safe_point(folder: RunFolder, *, checked: bool = True) -> SafePoint:
     """
     whole: Callable[[Path], bool] = sealed if checked else _was_sealed
     status = folder.read_status()
-    finished = tuple(path.name.partition("-")[2] for path in sorted(folder.stages.glob("[0-9][0-9]-*")) if whole(path))
+    # Up to the first that isn't whole, as a resume takes them: what was built on that is made again.
+    there = sorted(folder.stages.glob("[0-9][0-9]-*"))
+    in_order = itertools.takewhile(lambda place: place[1].name.startswith(f"{place[0]:02}-"), enumerate(there, start=1))
+    kept = list(itertools.takewhile(whole, (path for _, path in in_order)))
+    finished = tuple(path.name.partition("-")[2] for path in kept)
+    if len(kept) < len(there):
+        return SafePoint(finished)
     at_work, total = status.get("stage", ""), status.get("total", 0)
     stage, step = _checkpointed(folder) if whole(folder.checkpoint) else ("", 0)
     if not stage or stage in finished:
@@ -85,6 +92,8 @@ def _was_sealed(path: Path) -> bool:
 def _checkpointed(folder: RunFolder) -> tuple[str, int]:
     """Stage and step of the checkpoint; nothing and 0 where it doesn't say."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        state = json.loads((folder.checkpoint / _STATE).read_text(encoding="utf-8"))
-        return str(state["about"]["stage"]), int(state.get("counters", {}).get("step", 0))
+        state = read_object(folder.checkpoint / _STATE, _MOST_BYTES)
+        about = state["about"]
+        # Where tasks are trained, the steps are those of one training among many.
+        return str(about["stage"]), 0 if "unit" in about else int(state.get("counters", {}).get("step", 0))
     return "", 0

@@ -95,6 +95,9 @@ def settle(target: Path) -> None:
         OSError: which of them is whole can't be told, as a file can't be read just now; all are still there.
     """
     new, old = _new(target), _old(target)
+    for leftover in (new, old):
+        if leftover.is_symlink() or leftover.is_file():  # not ours: it would lead elsewhere, or be in the way
+            leftover.unlink()
     if not intact(target):
         for candidate in (new, old):
             if intact(candidate):

@@ -199,7 +199,8 @@ class Workspace:
 
     def made_elsewhere(self) -> str:
         """What of this program or machine is not as in the run's first stage, in words; empty where all is alike."""
-        first = self.report(self.stages[0]).get("made_with") if self.finished(self.stages[0]) else None
+        begun = self.stages[0]
+        first = (self.report(begun) if self.finished(begun) else self.checkpointed(begun)).get("made_with")
         if not first:
             return ""
         now = self._made_with()
@@ -298,7 +299,8 @@ class Workspace:
         """
         self.ctx.make_room()
         mark = self.ctx.mark() | ({} if log_length is None else {"events_length": log_length})
-        notes = {"stage": stage, **about, "peak_memory": self.peak_memory(stage), "mark": mark}
+        notes = {"stage": stage, **about, "made_with": self._made_with(), "peak_memory": self.peak_memory(stage)}
+        notes["mark"] = mark
 
         def fill(folder: Path) -> None:
             if state is not None:

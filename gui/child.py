@@ -54,6 +54,11 @@ class Child:
     def _errors(self) -> Path:
         return self._scratch / "stderr.txt"
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def ended(self) -> int | None:
         """Its exit status; None while it is at work."""
         return self._process.poll()

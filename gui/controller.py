@@ -207,7 +207,7 @@ class RunController(QObject):
                 return self.tr("Paused{place}. Nothing is lost; Resume goes on right here.").format(place=place)
             case "resume", _:
                 return self.tr("Going on{place}.").format(place=place)
-            case _, "stopped" if before.wish == "stop_keep_best":
+            case _, "stopped" if before.wish == "stop_keep_best" and now.kept_best:
                 return self.tr(
                     "Stopped{place}. The best model so far is in the run's folder; Resume goes on to the end."
                 ).format(place=place)

@@ -192,7 +192,8 @@ class RunFollower(QObject):
             return Seen(folder.path, "lost", status)
         # A refusal to begin, or to resume, leaves the folder as it was, as does a death before there is one.
         died = phase == "none" and code != 0 and not self._wish.startswith("stop")
-        if (code == _REFUSED and phase != "failed") or died:
+        earlier = phase != "failed" or (status.get("pid") != child.pid and faults)  # the status isn't this process's
+        if (code == _REFUSED and earlier) or died:
             self._verdict = Seen(folder.path, "failed", status, faults)
             return self._verdict
         return Seen(folder.path, phase, status)

@@ -22,10 +22,14 @@ def test_answers_come_back_bit_for_bit_and_are_bounded(tmp_path: Path) -> None:
     assert found is not None and all(torch.equal(found[name], tensor) for name, tensor in answers.items())
     assert again.get("three") is None
     assert again.found == 1
-    # What a full disk or a lost power supply left of a file counts as nothing.
+    # What a full disk or a lost power supply left of a file counts as nothing, and so does what it made zeros of.
     path = tmp_path / "a" / "one.safetensors"
-    path.write_bytes(path.read_bytes()[:-8])
-    assert again.get("one") is None
+    whole = path.read_bytes()
+    for damaged in (whole[:-8], whole[:-70] + bytes(70), whole[:-70] + bytes(30) + whole[-40:], b""):
+        path.write_bytes(damaged)
+        assert again.get("one") is None
+    path.write_bytes(whole)
+    assert again.get("one") is not None
 
 
 def test_a_full_disk_keeps_less_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

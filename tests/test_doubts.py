@@ -106,9 +106,14 @@ def test_what_is_no_number_does_not_end_a_long_run(work: Workspace) -> None:
 
 def test_a_run_that_goes_on_with_other_versions_says_so(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     assert work.made_elsewhere() == ""
-    work.finish_stage("evaluate", {}, None)
+    work.save_progress("evaluate", None)
     assert work.made_elsewhere() == ""
     now = work._made_with()
+    with monkeypatch.context() as patch:  # in the middle of the first stage
+        patch.setattr(Workspace, "_made_with", lambda self: {**now, "versions": {**now["versions"], "torch": "98"}})
+        assert work.made_elsewhere() == f"torch {now['versions']['torch']} and 98"
+    work.finish_stage("evaluate", {}, None)
+    assert work.made_elsewhere() == ""
     other = {**now, "versions": {**now["versions"], "torch": "99"}}
     monkeypatch.setattr(Workspace, "_made_with", lambda self: other)
     assert work.made_elsewhere() == f"torch {now['versions']['torch']} and 99"

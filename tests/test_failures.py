@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -187,11 +188,30 @@ def test_what_is_safe_is_read_from_whole_stages_and_the_checkpoint(folder: RunFo
     found = safe_point(folder)
     assert found == SafePoint(("vocabulary", "layers"), "hidden", True, 812, 2000)
     assert safe_words(found, str) == "“vocabulary” and “layers” are finished; “hidden” goes on from step 812 of 2,000."
+    vocabulary = folder.stages / "01-vocabulary"
     (layers / "report.json").write_text("[]")  # a flipped bit: only looking at every byte tells
-    assert safe_point(folder).finished == ("vocabulary",)
+    assert safe_point(folder) == SafePoint(("vocabulary",))
     assert safe_point(folder, checked=False).finished == ("vocabulary", "layers")
     (folder.checkpoint / "state.json").write_text("{")
     assert not safe_point(folder).kept and safe_point(folder, checked=False).step == 0
+    (vocabulary / "report.json").write_text("[]")  # what was built on it is made again
+    assert safe_point(folder) == SafePoint()
+
+
+def test_of_trained_tasks_no_step_of_one_training_is_told_as_the_stages(folder: RunFolder) -> None:
+    folder.status.write_text(json.dumps({"state": "running", "stage": "evaluate", "done": 1, "total": 24}))
+    state = json.dumps({"about": {"stage": "evaluate", "unit": "topic/teacher/1/0"}, "counters": {"step": 20}})
+    replace_folder(folder.checkpoint, lambda path: (path / "state.json").write_text(state) and None, seal=True)
+    assert safe_point(folder) == SafePoint((), "evaluate", True, 0, 24)
+    assert safe_words(safe_point(folder), str) == "“evaluate” goes on from its last checkpoint."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_a_pipe_in_the_checkpoint_keeps_nobody_waiting(folder: RunFolder) -> None:
+    folder.checkpoint.mkdir()
+    (folder.checkpoint / "manifest.json").write_text("{}")
+    os.mkfifo(folder.checkpoint / "state.json")
+    assert safe_point(folder, checked=False) == SafePoint()
 
 
 @pytest.mark.parametrize(

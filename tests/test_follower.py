@@ -25,6 +25,7 @@ from gui.jobs import Job
 from gui.log_reader import LogReader
 from gui.recent import RecentRuns
 from gui.settings import Settings, SettingsFile
+from gui.worker import Seen
 
 _SETTLED = 1000
 """Milliseconds after which the follower has looked again, and would have told of something else."""
@@ -124,6 +125,33 @@ class TestController:
         assert any("qqq" in problem for problem in problems) and any("nowhere.txt" in problem for problem in problems)
         assert all(fault.hint for fault in controller.state.faults)
         assert not (tmp_path / "runs").exists()
+
+    def test_why_a_resume_is_refused_is_told_and_not_how_the_run_ended_before(
+        self, controller: RunController, qtbot: QtBot, tmp_path: Path
+    ) -> None:
+        folder = RunFolder(tmp_path / "run")
+        folder.create("name = 3\n", needed_bytes=1)
+        before = {
+            "state": "failed",
+            "pid": 1,
+            "error": "The disk is full.",
+            "hint": "Free some space.",
+            "kind": "disk_full",
+        }
+        folder.status.write_text(json.dumps(before), encoding="utf-8")
+        controller.attach(folder.path)
+        qtbot.waitUntil(lambda: controller.state.kind == "disk_full", timeout=PATIENCE)
+        controller.resume()
+        qtbot.waitUntil(lambda: any("name" in fault.problem for fault in controller.state.faults), timeout=PATIENCE)
+        assert (controller.state.phase, controller.state.kind) == ("failed", None)
+
+    def test_a_best_model_is_told_of_where_there_is_one(self, controller: RunController, tmp_path: Path) -> None:
+        for kept in (False, True):
+            controller.state = RunState(folder=tmp_path, phase="running", wish="stop_keep_best")
+            if kept:
+                (tmp_path / "student").mkdir()
+            controller._on_seen(Seen(tmp_path, "stopped", {}))
+            assert ("best model" in controller.state.said) == kept
 
     def test_a_folder_that_can_not_be_made_is_told(self, qtbot: QtBot, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("", encoding="utf-8")

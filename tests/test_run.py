@@ -187,10 +187,24 @@ def test_looking_whether_a_run_runs_does_not_keep_it_from_running(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look = folder.lock.open("a+b")
-    assert runs._try_lock(look)
+    assert runs.try_lock(look)
     monkeypatch.setattr(runs.time, "sleep", lambda seconds: look.close())
     with folder.locked():
         assert look.closed
+
+
+def test_a_disk_without_locks_is_told_and_nobody_seems_to_run_the_run(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.lock.touch()
+
+    def no_locks(file: object) -> bool:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(runs, "try_lock", no_locks)
+    assert not folder.running()
+    with pytest.raises(InputError, match=r"can't keep two processes from .*No locks available"), folder.locked():
+        raise AssertionError("locked")
 
 
 def test_a_folder_that_went_away_cannot_be_locked(tmp_path: Path) -> None:
@@ -240,6 +254,14 @@ def test_a_message_may_name_a_file_of_any_bytes(folder: RunFolder) -> None:
     log.append(Message(level="info", text=os.fsdecode(b"\xff.txt")), 0)
     log.close()
     assert [event for _, event in folder.read_events()] == [Message(level="info", text="\udcff.txt")]
+
+
+def test_a_wait_before_the_run_was_taken_up_is_no_part_of_its_time(folder: RunFolder) -> None:
+    ctx = RunContext(folder)
+    ctx._paused = 100.0
+    ctx.resume_at(0, 7.0)
+    assert 7 <= ctx.seconds < 100
+    ctx.finish("stopped")
 
 
 def test_resuming_forgets_what_came_after_the_checkpoint(folder: RunFolder) -> None:

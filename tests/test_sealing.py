@@ -255,6 +255,20 @@ def test_what_stands_where_a_file_is_written_first_leads_nowhere(tmp_path: Path)
     assert victim.read_text() == "mine"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_leftover_that_is_no_folder_is_neither_taken_nor_in_the_way(tmp_path: Path) -> None:
+    target, outside = tmp_path / "run" / "stage", tmp_path / "outside"
+    replace_folder(outside, writing("theirs"), seal=True)
+    target.parent.mkdir()
+    (target.parent / ".stage.new").write_text("a file")
+    (target.parent / ".stage.old").symlink_to(outside)
+    settle(target)
+    assert not target.exists() and content(outside) == "theirs"
+    (target.parent / ".stage.new").symlink_to(outside)
+    replace_folder(target, writing("ours"), seal=True)
+    assert (content(target), content(outside), target.is_symlink()) == ("ours", "theirs", False)
+
+
 def test_what_cannot_be_read_just_now_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "stage"
     replace_folder(target, writing("old"), seal=True)

@@ -15,6 +15,7 @@ from core.fault_log import log_own_fault
 from core.recipe import parse
 from core.run import RunFolder
 from core.run_context import RunContext
+from core.run_layout import check_layout
 from core.secrets import without_secrets
 from core.sources import download
 
@@ -109,6 +110,22 @@ def test_where_no_log_can_be_written_the_fault_holds_none(monkeypatch: pytest.Mo
         raise RuntimeError(TOKEN)
     except RuntimeError:
         assert TOKEN not in log_own_fault().hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_link_in_the_logs_place_is_not_written_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appdirs.user_log_dir", lambda *given: str(tmp_path / "logs"))
+    folder, outside = RunFolder(tmp_path / "run"), tmp_path / "outside.txt"
+    folder.create(RECIPE, needed_bytes=1)
+    outside.write_text("mine")
+    folder.error_log.symlink_to(outside)
+    try:
+        raise RuntimeError("a fault")
+    except RuntimeError:
+        told = log_own_fault(folder.path)
+    assert outside.read_text() == "mine" and str(tmp_path / "logs") in told.hint
+    with pytest.raises(InputError, match="is a link"):
+        check_layout(folder)
 
 
 def test_events_and_status_hold_none(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_killed_and_resumed(whole: RunFolder, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ("checkpoint with a flipped bit", "recipe as run cut short", "status of garbage"),
+        ("checkpoint with a flipped bit", "recipe as run cut short", "status of garbage", "origin with a flipped bit"),
         ("checkpoint without its weights", "events emptied", "manifest of the run gone"),
         ("events zeroed at their end", "the cleaned texts with a flipped bit", "lock left behind, of garbage"),
         ("second stage cut short", "status gone", "stage gone"),

@@ -90,6 +90,8 @@ def _damages() -> Iterator[Damage]:
     yield Damage("recipe as run cut short", "recipe.toml", cut)
     yield Damage("recipe as run with a flipped bit", "recipe.toml", flip)
     yield Damage("recipe as run gone", "recipe.toml", gone)
+    yield Damage("origin with a flipped bit", "origin.json", flip)
+    yield Damage("origin gone", "origin.json", gone)
     yield Damage("manifest of the run of garbage", "manifest.json", garbage)
     yield Damage("manifest of the run gone", "manifest.json", gone)
     yield Damage("lock left behind, of garbage", "lock", garbage)

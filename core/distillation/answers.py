@@ -6,14 +6,20 @@ What is kept is what was put there, bit for bit: a result never depends on how m
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
+
+from core.small_files import open_file
+
+_DIGEST = 32
+"""Bytes at a file's end that tell whether what stands before them is what was written: it isn't flushed to the disk."""
 
 
 class Answers(Protocol):
@@ -61,11 +67,14 @@ class OnDisk:
 
     def get(self, key: str) -> Mapping[str, Tensor] | None:
         """What was put there by whichever process, or None."""
-        # Missing, or cut short when the power went: it is asked for anew.
-        with contextlib.suppress(OSError, SafetensorError):
-            answers = load_file(self._path(key))
-            self.found += 1
-            return answers
+        # Missing, or not what was written, as when the power went: it is asked for anew.
+        with contextlib.suppress(OSError, SafetensorError), open_file(self._path(key)) as file:
+            content = file.read()
+            data, digest = content[:-_DIGEST], content[-_DIGEST:]
+            if _digest(data) == digest:
+                self.found += 1
+                # In memory of their own: equal alignment gives equal sums.
+                return {name: tensor.clone() for name, tensor in load(data).items()}
         return None
 
     def put(self, key: str, answers: Mapping[str, Tensor]) -> bool:
@@ -76,7 +85,8 @@ class OnDisk:
         path = self._path(key)
         scratch = path.with_suffix(f".{os.getpid()}.new")
         try:
-            scratch.write_bytes(save({name: tensor.contiguous() for name, tensor in answers.items()}))
+            data = save({name: tensor.contiguous() for name, tensor in answers.items()})
+            scratch.write_bytes(data + _digest(data))
             os.replace(scratch, path)
         except OSError:  # the disk is full, which is no reason to stop: there is only less to be had again
             self._left = 0
@@ -88,6 +98,10 @@ class OnDisk:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
 class InTurn:

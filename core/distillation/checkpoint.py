@@ -20,6 +20,8 @@ from core.models import LanguageModel, tensors_of
 from core.small_files import read_object
 
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
+_MOST_BYTES = 2**28
+"""Of a state's notes, which hold what trained tasks answered to all their test examples."""
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _UPDATES = "step"
 """AdamW's own count of a parameter's updates: a later round's optimiser begins anew while the stage counts on."""
@@ -163,7 +165,7 @@ class TrainingState:
 def read_about(folder: Path) -> dict[str, Any]:
     """What the caller noted about a saved state; empty where there is none."""
     try:
-        return dict(read_object(folder / _STATE)["about"])
+        return dict(read_object(folder / _STATE, _MOST_BYTES)["about"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
