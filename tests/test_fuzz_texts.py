@@ -125,6 +125,18 @@ def test_a_folder_in_itself_is_read_once(tmp_path: Path) -> None:
     assert list(read_texts("texts", tmp_path, Quiet())) == ["one"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+@pytest.mark.parametrize("pattern", ["**/*.txt", "**", "*/**/*.txt"])
+def test_a_pattern_goes_through_a_folder_in_itself_once(pattern: str, tmp_path: Path) -> None:
+    texts = tmp_path / "all" / "texts"
+    (texts / "deep" / "er").mkdir(parents=True)
+    (texts / "deep" / "er" / "a.txt").write_text("one\n")
+    for name in ("loop", "another"):
+        (texts / name).symlink_to(texts)
+    (tmp_path / "linked").symlink_to(tmp_path / "all")
+    assert list(read_texts(f"linked/{pattern}", tmp_path, Quiet())) == ["one"]
+
+
 @pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", os.mkdir)])
 def test_labelled_data_are_files(make: Callable[[Path], None], tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
