@@ -89,7 +89,7 @@ def test_small_files_may_repeat_themselves(tmp_path: Path) -> None:
         ("row.csv", b'id,text\n"' + (b"a" * 99_999 + b'\n","') * 201, "a row has more than"),
         (
             "sentence.conllu",
-            (b"1\t" + b"a" * 99_999 + b"\t_" * 8 + b"\n") * 101,
+            b"".join(b"%d\t%s%s\n" % (number, b"a" * 99_999, b"\t_" * 8) for number in range(1, 102)),
             "line 1, begins a sentence of 10,000,000",
         ),
         ("nul.txt", bytes(10_000_000), "binary data"),
