@@ -75,7 +75,8 @@ def _read_txt(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
 
 
 def _read_jsonl(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
-    key = None
+    key, certain = None, False
+    known: set[str] = set()
     for number, line in enumerate(read_lines(path, ctx), 1):
         if not line or line.isspace():
             continue
@@ -87,6 +88,15 @@ def _read_jsonl(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
         if key is None:
             strings = [name for name, value in record.items() if isinstance(value, str)]
             key = text_column(list(record), strings, f"{path}, line {number}")
+            certain = _known_column(list(record)) is not None
+            known = {name for name, value in record.items() if value is not None}
+        elif not certain:
+            other = next((name for name, value in record.items() if isinstance(value, str) and name not in known), None)
+            if other is not None:  # the first record had nothing there, so its only string may be a heading
+                raise InputError(
+                    f"{path}, line {number}: the texts may be under {key!r} or {other!r}, which held none before.",
+                    hint="Name the column of the texts 'text', in every line.",
+                )
         text = record.get(key, 0)
         if isinstance(text, str | None):
             yield number, text or ""
