@@ -20,7 +20,7 @@ from core.corpus.reading import corpus_faults, read_texts
 from core.corpus.survey import survey
 from core.errors import InputError
 from core.tasks import formats
-from core.tasks.data import load_task
+from core.tasks.data import KINDS, load_task
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -151,3 +151,18 @@ def test_labelled_data_of_gigabytes_are_refused(tmp_path: Path, monkeypatch: pyt
         (tmp_path / f"{split}.tsv").write_bytes(b"text\tlabel\n" + b"a\tb\n" * 2**19)
     with pytest.raises(InputError, match="too large for labelled data"):
         load_task("topic", ".", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"), [("topic", "a\tb\n"), ("ner", "a\tO\n"), ("pos", "1\ta\t_\tX" + "\t_" * 6 + "\n\n")]
+)
+def test_labelled_data_of_too_many_lines_are_refused(
+    kind: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}{KINDS[kind].suffix}").write_text(
+            ("text\tlabel\n" if kind == "topic" else "") + line * 1000
+        )
+    monkeypatch.setattr(formats, "_MOST_LINES", 900)
+    with pytest.raises(InputError, match=r"train\.\w+ is too large for labelled data: it has more than 900 lines"):
+        load_task(kind, ".", tmp_path)

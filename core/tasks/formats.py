@@ -14,6 +14,8 @@ from core.tasks.examples import Example, Placed, TextExample, TokenExample
 _CONLLU_COLUMNS = 10
 _MOST_BYTES = 2**28
 """Of a split: a million sentences with a tag a word."""
+_MOST_LINES = 4_000_000
+"""Of a split: the largest treebank's three million words. A line, a text or a token, takes up to 400 bytes."""
 _DOCUMENT = "-DOCSTART-"
 """What CoNLL's files begin a document with, in the place of a token."""
 
@@ -42,6 +44,11 @@ def lines_of(path: Path) -> list[str]:
     except ValueError as error:
         hint = "Give labelled examples only; text without labels belongs into corpus.sources."
         raise InputError(f"{path} is too large for labelled data: {error}.", hint=hint) from error
+    if content.count(b"\n") > _MOST_LINES:
+        raise InputError(
+            f"{path} is too large for labelled data: it has more than {_MOST_LINES:,} lines.",
+            hint="Give a part of the examples; text without labels belongs into corpus.sources.",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
