@@ -81,6 +81,32 @@ def test_small_files_may_repeat_themselves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "nothing",
+    [gzip.compress(b"") * 20_000, b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 400_000 + gzip.compress(b"")[9:]],
+    ids=["members", "name"],
+)
+def test_a_gzip_file_may_not_go_on_about_nothing(nothing: bytes, tmp_path: Path) -> None:
+    packed = gzip.compress(b"one\n")
+    (tmp_path / "sound.txt.gz").write_bytes(packed + gzip.compress(b"") * 1000 + packed + bytes(10_000))
+    assert list(read_texts("sound.txt.gz", tmp_path, Quiet())) == ["one", "one"]
+    (tmp_path / "vain.txt.gz").write_bytes(packed + nothing + packed)
+    _refused("vain.txt.gz", tmp_path, "holds nothing for more than 256 KB")
+
+
+def test_small_pieces_of_a_gzip_file_ask_whether_to_go_on(tmp_path: Path) -> None:
+    class Counting(Quiet):
+        asked = 0
+
+        def check(self) -> None:
+            self.asked += 1
+
+    (tmp_path / "pieces.txt.gz").write_bytes(gzip.compress(b"a") * 1000)
+    ctx = Counting()
+    assert list(read_texts("pieces.txt.gz", tmp_path, ctx)) == ["a" * 1000]
+    assert ctx.asked >= 1000
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("long.txt", b"a" * 10_000_001, "10,000,000 characters or more"),
