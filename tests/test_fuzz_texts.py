@@ -20,7 +20,7 @@ from core.corpus.reading import corpus_faults, read_texts
 from core.corpus.survey import survey
 from core.errors import InputError
 from core.tasks import formats
-from core.tasks.data import load_task
+from core.tasks.data import KINDS, load_task
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -81,6 +81,32 @@ def test_small_files_may_repeat_themselves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "nothing",
+    [gzip.compress(b"") * 20_000, b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 400_000 + gzip.compress(b"")[9:]],
+    ids=["members", "name"],
+)
+def test_a_gzip_file_may_not_go_on_about_nothing(nothing: bytes, tmp_path: Path) -> None:
+    packed = gzip.compress(b"one\n")
+    (tmp_path / "sound.txt.gz").write_bytes(packed + gzip.compress(b"") * 1000 + packed + bytes(10_000))
+    assert list(read_texts("sound.txt.gz", tmp_path, Quiet())) == ["one", "one"]
+    (tmp_path / "vain.txt.gz").write_bytes(packed + nothing + packed)
+    _refused("vain.txt.gz", tmp_path, "holds nothing for more than 256 KB")
+
+
+def test_small_pieces_of_a_gzip_file_ask_whether_to_go_on(tmp_path: Path) -> None:
+    class Counting(Quiet):
+        asked = 0
+
+        def check(self) -> None:
+            self.asked += 1
+
+    (tmp_path / "pieces.txt.gz").write_bytes(gzip.compress(b"a") * 1000)
+    ctx = Counting()
+    assert list(read_texts("pieces.txt.gz", tmp_path, ctx)) == ["a" * 1000]
+    assert ctx.asked >= 1000
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("long.txt", b"a" * 10_000_001, "10,000,000 characters or more"),
@@ -89,7 +115,7 @@ def test_small_files_may_repeat_themselves(tmp_path: Path) -> None:
         ("row.csv", b'id,text\n"' + (b"a" * 99_999 + b'\n","') * 201, "a row has more than"),
         (
             "sentence.conllu",
-            (b"1\t" + b"a" * 99_999 + b"\t_" * 8 + b"\n") * 101,
+            b"".join(b"%d\t%s%s\n" % (number, b"a" * 99_999, b"\t_" * 8) for number in range(1, 102)),
             "line 1, begins a sentence of 10,000,000",
         ),
         ("nul.txt", bytes(10_000_000), "binary data"),
@@ -125,6 +151,18 @@ def test_a_folder_in_itself_is_read_once(tmp_path: Path) -> None:
     assert list(read_texts("texts", tmp_path, Quiet())) == ["one"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+@pytest.mark.parametrize("pattern", ["**/*.txt", "**", "*/**/*.txt"])
+def test_a_pattern_goes_through_a_folder_in_itself_once(pattern: str, tmp_path: Path) -> None:
+    texts = tmp_path / "all" / "texts"
+    (texts / "deep" / "er").mkdir(parents=True)
+    (texts / "deep" / "er" / "a.txt").write_text("one\n")
+    for name in ("loop", "another"):
+        (texts / name).symlink_to(texts)
+    (tmp_path / "linked").symlink_to(tmp_path / "all")
+    assert list(read_texts(f"linked/{pattern}", tmp_path, Quiet())) == ["one"]
+
+
 @pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", os.mkdir)])
 def test_labelled_data_are_files(make: Callable[[Path], None], tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
@@ -139,3 +177,18 @@ def test_labelled_data_of_gigabytes_are_refused(tmp_path: Path, monkeypatch: pyt
         (tmp_path / f"{split}.tsv").write_bytes(b"text\tlabel\n" + b"a\tb\n" * 2**19)
     with pytest.raises(InputError, match="too large for labelled data"):
         load_task("topic", ".", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"), [("topic", "a\tb\n"), ("ner", "a\tO\n"), ("pos", "1\ta\t_\tX" + "\t_" * 6 + "\n\n")]
+)
+def test_labelled_data_of_too_many_lines_are_refused(
+    kind: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}{KINDS[kind].suffix}").write_text(
+            ("text\tlabel\n" if kind == "topic" else "") + line * 1000
+        )
+    monkeypatch.setattr(formats, "_MOST_LINES", 900)
+    with pytest.raises(InputError, match=r"train\.\w+ is too large for labelled data: it has more than 900 lines"):
+        load_task(kind, ".", tmp_path)

@@ -155,19 +155,19 @@ def test_a_line_end_between_two_blocks_counts_once(tmp_path: Path, monkeypatch: 
     content = b"a\r\nb\rc\n\nd\xff"
     for block in range(1, len(content) + 1):
         monkeypatch.setattr(lines_module, "_BLOCK", block)
-        assert lines_module._first_undecodable(put(tmp_path / "a.txt", content), "utf-8") == (5, 9, 0xFF)
+        assert lines_module._first_undecodable(put(tmp_path / "a.txt", content), "utf-8", Quiet()) == (5, 9, 0xFF)
 
 
 def test_a_broken_character_between_two_blocks_has_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = "čí\n".encode() + b"x\xe2\x82y\n"
     for block in range(1, len(content) + 1):
         monkeypatch.setattr(lines_module, "_BLOCK", block)
-        assert lines_module._first_undecodable(put(tmp_path / "a.txt", content), "utf-8") == (2, 6, 0xE2)
+        assert lines_module._first_undecodable(put(tmp_path / "a.txt", content), "utf-8", Quiet()) == (2, 6, 0xE2)
 
 
 def test_a_cut_character_at_the_end_has_its_place(tmp_path: Path) -> None:
     path = put(tmp_path / "a.txt", "ab\nč".encode()[:-1])
-    assert lines_module._first_undecodable(path, "utf-8") == (2, 3, 0xC4)
+    assert lines_module._first_undecodable(path, "utf-8", Quiet()) == (2, 3, 0xC4)
 
 
 def test_a_line_of_20_mb_is_refused_without_reading_it_whole(tmp_path: Path) -> None:

@@ -95,13 +95,20 @@ def test_txt_gz(tmp_path: Path, name: str) -> None:
     [
         [{"text": "one", "title": "x"}, {"text": "two"}],
         [{"id": "7", "content": "one"}, {"content": "two"}],
-        [{"id": 7, "body": "one"}, {"id": 8, "body": "two"}],
+        [{"id": 7, "body": "one", "note": None}, {"id": "8", "body": "two", "note": None}],
         [{"title": "x", "Text": "one"}, {"Text": None}, {"Text": ""}, {"Text": "two"}],
     ],
 )
 def test_jsonl(tmp_path: Path, records: list[dict[str, Any]]) -> None:
     put(tmp_path / "a.jsonl", "\n\n".join(map(json.dumps, records)))
     assert read("a.jsonl", tmp_path) == ["one", "two"]
+
+
+@pytest.mark.parametrize("first", [{"title": "A heading", "body": None}, {"title": "A heading"}])
+def test_jsonl_takes_no_headings_for_texts(tmp_path: Path, first: dict[str, Any]) -> None:
+    put(tmp_path / "a.jsonl", "\n".join(map(json.dumps, [first, {"title": "B heading", "body": "a long text"}])))
+    with pytest.raises(InputError, match="line 2: the texts may be under 'title' or 'body'"):
+        read("a.jsonl", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from core.conllu import PLACE, Sentence
 from core.context import Context, Quiet
 from core.corpus.lines import LONGEST_LINE, check_unpacked, read_lines, unreadable
 from core.corpus.parquet_pages import parts_of, rows_at_once
@@ -74,7 +75,8 @@ def _read_txt(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
 
 
 def _read_jsonl(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
-    key = None
+    key, certain = None, False
+    known: set[str] = set()
     for number, line in enumerate(read_lines(path, ctx), 1):
         if not line or line.isspace():
             continue
@@ -86,6 +88,15 @@ def _read_jsonl(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
         if key is None:
             strings = [name for name, value in record.items() if isinstance(value, str)]
             key = text_column(list(record), strings, f"{path}, line {number}")
+            certain = _known_column(list(record)) is not None
+            known = {name for name, value in record.items() if value is not None}
+        elif not certain:
+            other = next((name for name, value in record.items() if isinstance(value, str) and name not in known), None)
+            if other is not None:  # the first record had nothing there, so its only string may be a heading
+                raise InputError(
+                    f"{path}, line {number}: the texts may be under {key!r} or {other!r}, which held none before.",
+                    hint="Name the column of the texts 'text', in every line.",
+                )
         text = record.get(key, 0)
         if isinstance(text, str | None):
             yield number, text or ""
@@ -229,34 +240,37 @@ def check_parquet(path: Path) -> None:
 
 def _read_conllu(path: Path, ctx: Context, refuse: Refuse) -> Numbered:
     """A sentence's `# text`, or its forms joined as the SpaceAfter notes say; its line is its first."""
-    given: str | None = None
-    joined = ""
-    covered = 0  # the last word that a multiword token stands for
-    first = 1
+
+    def begin() -> Sentence:
+        return Sentence(str(path), functools.partial(refuse, path))
+
+    sentence, joined, first = begin(), "", 1
     for number, line in enumerate(read_lines(path, ctx), 1):
         if not line or line.isspace():
             if number > first:
-                yield first, given if given is not None else joined
-            given, joined, covered, first = None, "", 0, number + 1
+                sentence.end()
+                yield first, sentence.text if sentence.text is not None else joined
+            sentence, joined, first = begin(), "", number + 1
         elif line.startswith("#"):
-            key, equals, value = line[1:].partition("=")
-            if equals and key.strip() == "text":
-                given = value.strip()
+            sentence.comment(number, line)
         else:
             fields = line.split("\t")
-            place = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9})|(\.\d+))?", fields[0], re.ASCII)
+            place = PLACE.fullmatch(fields[0])
             if len(fields) != 10 or place is None:
                 problem = f"{path}, line {number}, is not a line of CoNLL-U."
                 refuse(
                     path, InputError(problem, hint="A word's line has ten columns between tabs, the first its number.")
                 )
-            elif place[3] is None and int(place[1]) > covered:  # neither an empty node nor in a multiword token
-                covered = int(place[2] or covered)
-                joined += fields[1] + ("" if "SpaceAfter=No" in fields[9].split("|") else " ")
+                sentence.lose_count()
+            elif place[3] is None:  # no empty node
+                if int(place[1]) > sentence.covered:
+                    joined += fields[1] + ("" if "SpaceAfter=No" in fields[9].split("|") else " ")
+                sentence.number(number, int(place[1]), int(place[2]) if place[2] else None)
                 if len(joined) >= LONGEST_LINE:
                     problem = f"{path}, line {first}, begins a sentence of {LONGEST_LINE:,} characters or more."
                     raise InputError(problem, hint="Put an empty line after each sentence.")
-    yield first, given if given is not None else joined
+    sentence.end()
+    yield first, sentence.text if sentence.text is not None else joined
 
 
 _READERS: dict[str, Callable[[Path, Context, Refuse], Numbered]] = {

@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from core.context import Context
 from core.corpus.encoding import encoding_name, encoding_of, utf16_without_mark
@@ -42,6 +42,8 @@ _SAMPLE_TIMES, _SAMPLE_AROUND = 4, 200
 _BLOCK = 1024 * 1024
 _MOST_TIMES, _SURELY_TEXT = 200, 50_000_000
 """Text becomes 3 to 20 times smaller, the same line for ever a thousand times; small files may do so, too (bytes)."""
+_MOST_IN_VAIN = 256 * 1024
+"""Bytes of a gzip file from which nothing is unpacked: several times what is read of it at once."""
 _BEYOND_ASCII, _LINE_END = re.compile(rb"[\x80-\xff]"), re.compile(rb"[\r\n]")
 _UTF8_SHARE = 0.02
 """Of the lines beyond ASCII: where more are sound UTF-8, the file is damaged UTF-8, not another encoding."""
@@ -79,7 +81,7 @@ def _read_lines(path: Path, ctx: Context) -> Iterator[str]:
     except UnicodeDecodeError as error:
         found = _other_encoding(path, ctx) if encoding == "utf-8" and ascii_so_far else None
         if found is None:
-            raise _undecodable(path, error.encoding) from error
+            raise _undecodable(path, error.encoding, ctx) from error
     _tell(path, found, ctx)
     try:
         # What was read as UTF-8 up to here is ASCII, so it is the same in the other encoding.
@@ -87,7 +89,7 @@ def _read_lines(path: Path, ctx: Context) -> Iterator[str]:
             if again >= number:
                 yield line
     except UnicodeDecodeError as error:
-        raise _undecodable(path, found) from error
+        raise _undecodable(path, found, ctx) from error
 
 
 def _decoded(path: Path, encoding: str, ctx: Context) -> Iterator[str]:
@@ -97,7 +99,7 @@ def _decoded(path: Path, encoding: str, ctx: Context) -> Iterator[str]:
         UnicodeDecodeError: it is not in that encoding.
     """
     number = since_check = 0
-    with open_file(path) as raw, io.TextIOWrapper(_unpacked(path, raw), encoding=encoding) as stream:
+    with open_file(path) as raw, io.TextIOWrapper(_unpacked(path, raw, ctx), encoding=encoding) as stream:
         size = os.fstat(raw.fileno()).st_size
         while line := stream.readline(LONGEST_LINE):
             number += 1
@@ -115,22 +117,23 @@ def _decoded(path: Path, encoding: str, ctx: Context) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
+def _open(path: Path, ctx: Context) -> Iterator[IO[bytes]]:
     with open_file(path) as raw:
-        yield _unpacked(path, raw)
+        yield _unpacked(path, raw, ctx)
 
 
-def _unpacked(path: Path, raw: BinaryIO) -> IO[bytes]:
-    return io.BufferedReader(_Unpacked(path, raw)) if _packed(path) else raw
+def _unpacked(path: Path, raw: BinaryIO, ctx: Context) -> IO[bytes]:
+    return io.BufferedReader(_Unpacked(path, raw, ctx)) if _packed(path) else raw
 
 
 class _Unpacked(io.RawIOBase):
     """What a gzip file holds, as long as that can be text: some tell a few bytes again and again, for terabytes."""
 
-    def __init__(self, path: Path, raw: BinaryIO) -> None:
+    def __init__(self, path: Path, raw: BinaryIO, ctx: Context) -> None:
         super().__init__()
         self._path, self._raw = path, raw
-        self._stream = gzip.GzipFile(fileobj=raw)
+        self._packed = _Packed(path, raw, ctx)
+        self._stream = gzip.GzipFile(fileobj=cast(BinaryIO, self._packed), mode="rb")
         self._size = 0
 
     def readable(self) -> bool:
@@ -142,10 +145,36 @@ class _Unpacked(io.RawIOBase):
         Raises:
             InputError: the file holds far more than it can as text.
         """
+        self._packed.in_vain = 0
         read = self._stream.readinto(buffer)
         self._size += read
         check_unpacked(self._path, self._size, self._raw.tell())
         return read
+
+
+class _Packed:
+    """A gzip file as it is on disk: members without content, or a name in a header, may go on in it for ever."""
+
+    def __init__(self, path: Path, raw: BinaryIO, ctx: Context) -> None:
+        self._path, self._raw, self._ctx = path, raw, ctx
+        self.in_vain = 0
+        """Bytes that were read since there was something in them."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Read some bytes.
+
+        Raises:
+            InputError: nothing came of too many before.
+        """
+        self._ctx.check()
+        if self.in_vain > _MOST_IN_VAIN:
+            raise InputError(
+                f"{self._path} holds nothing for more than {_MOST_IN_VAIN // 1024} KB: that is no packed text.",
+                hint="Unpack it, and pack it again as one piece.",
+            )
+        data = self._raw.read(size)
+        self.in_vain += len(data)
+        return data
 
 
 def check_unpacked(path: Path, unpacked: int, packed: int) -> None:
@@ -178,7 +207,7 @@ def _head_encoding(path: Path, ctx: Context) -> str:
     Raises:
         InputError: the file can't be read or isn't text.
     """
-    head = _head(path)
+    head = _head(path, ctx)
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             if encoding != "utf-8-sig":
@@ -200,8 +229,8 @@ def _head_encoding(path: Path, ctx: Context) -> str:
     return "utf-8"
 
 
-def _head(path: Path) -> bytes:
-    with _open(path) as file:
+def _head(path: Path, ctx: Context) -> bytes:
+    with _open(path, ctx) as file:
         return file.read(4096)
 
 
@@ -216,7 +245,7 @@ def _other_encoding(path: Path, ctx: Context) -> str | None:
     beyond = [line for line in sample.split(b"\n") if not line.isascii()]
     if sum(map(_is_utf8, beyond)) > _UTF8_SHARE * len(beyond):
         return None
-    return encoding_of(sample) or utf16_without_mark(_head(path))
+    return encoding_of(sample) or utf16_without_mark(_head(path, ctx))
 
 
 def _sample(path: Path, ctx: Context) -> bytes:
@@ -224,7 +253,7 @@ def _sample(path: Path, ctx: Context) -> bytes:
     taken: list[bytes] = []
     size = 0
     times: Counter[int] = Counter()
-    with _open(path) as file:
+    with _open(path, ctx) as file:
         while block := file.read(_BLOCK) + file.readline(_BLOCK):
             ctx.check()
             fresh = {byte for byte in set(block.translate(None, _ASCII)) if times[byte] < _SAMPLE_TIMES}
@@ -267,11 +296,11 @@ def _is_utf8(line: bytes) -> bool:
 # -- what is wrong ---------------------------------------------------------------------------------------------------
 
 
-def _undecodable(path: Path, encoding: str) -> InputError:
+def _undecodable(path: Path, encoding: str, ctx: Context) -> InputError:
     """Where the file stops being what it should be: the decoder of lines knows its own block only."""
     if encoding.startswith(("utf-16", "utf-32")):
         return InputError(f"{path} is not the {encoding.upper()} that its first bytes say.", hint=_SAVE_AS_UTF8)
-    number, offset, byte = _first_undecodable(path, encoding)
+    number, offset, byte = _first_undecodable(path, encoding, ctx)
     name = "UTF-8" if encoding.startswith("utf-8") else encoding_name(encoding)
     what = f"{path} is not {name}" if name == "UTF-8" else f"{path} is neither UTF-8 nor all {name}"
     return InputError(
@@ -281,11 +310,11 @@ def _undecodable(path: Path, encoding: str) -> InputError:
     )
 
 
-def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int]:
+def _first_undecodable(path: Path, encoding: str, ctx: Context) -> tuple[int, int, int]:
     """Line number, place from 0, and value of the first byte that can't be decoded."""
     decoder = codecs.getincrementaldecoder(encoding)()
     number, read, half = 1, 0, b""  # half of a CR LF, where a block ends in it
-    with _open(path) as file:
+    with _open(path, ctx) as file:
         while True:
             block = file.read(_BLOCK)
             read += len(block)

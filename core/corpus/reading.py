@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,10 @@ from core.errors import Fault, InputError
 from core.events import Message
 from core.patterns import from_base, is_pattern, unescaped
 from resources import sample
+
+_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
+_FOLDERS_IN_FOLDERS = re.compile(rf"(?<=[{_SEPARATORS}])\*\*(?:[{_SEPARATORS}]+|$)")
+"""The ** of a pattern; where it isn't all between two separators, it is a * like any other."""
 
 
 class Text(NamedTuple):
@@ -53,7 +58,7 @@ def every_text(source: str, base: Path, ctx: Context) -> Iterator[str]:
     if source.startswith(HUB):
         yield from read_hub(source, ctx)
         return
-    for found in read_files(source, files_of(source, base), Unmeasured(ctx)):
+    for found in read_files(source, files_of(source, base, ctx), Unmeasured(ctx)):
         yield found.text
 
 
@@ -138,20 +143,25 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def files_of(source: str, base: Path) -> list[Path]:
+def files_of(source: str, base: Path, ctx: Context | None = None) -> list[Path]:
     """The files that a local source names, at least one.
+
+    Args:
+        source, base: as for `read_texts`.
+        ctx: asked again and again whether to go on.
 
     Raises:
         InputError: there are none, or they are of a kind that can't be read.
     """
     if source == "sample":
         return [sample.corpus_file()]
+    ctx = ctx or Quiet()
     path = base / os.path.expanduser(source)
     pattern = is_pattern(source)
     if not pattern and not os.path.exists(path):
         path = base / os.path.expanduser(unescaped(source))
     if os.path.isdir(path):
-        return _files_in(path)
+        return _files_in(path, ctx)
     if os.path.exists(path):
         if kind_of_file(path) is None:
             raise InputError(f"{path} is not of a kind that can be read as a corpus.", hint=f"Give {kinds()}.")
@@ -160,7 +170,7 @@ def files_of(source: str, base: Path) -> list[Path]:
         raise InputError(f"There is no file or folder {path}.", hint="Check corpus.sources; paths start at the recipe.")
     if source.count("**") > 1:  # each one more multiplies the folders that are looked through
         raise InputError(f"The pattern {source!r} says ** more than once.", hint="Say it once, or name the folders.")
-    matches = glob.glob(from_base(source, base), recursive=True)
+    matches = _matches(from_base(source, base), ctx)
     files = [match for match in map(Path, sorted(matches)) if match.is_file() and kind_of_file(match) is not None]
     if not files:
         raise InputError(
@@ -170,8 +180,28 @@ def files_of(source: str, base: Path) -> list[Path]:
     return files
 
 
-def _files_in(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.is_file() and kind_of_file(path) is not None)
+def _matches(pattern: str, ctx: Context) -> Iterator[str]:
+    """What a pattern matches as `glob` has it, but ** follows no links: two from a folder to itself have no end."""
+    found = _FOLDERS_IN_FOLDERS.search(pattern)
+    if found is None:
+        for match in glob.iglob(pattern):
+            ctx.check()
+            yield match
+        return
+    within = pattern[found.end() :] or ("*" if found[0] == "**" else "")
+    for begin in glob.iglob(pattern[: found.start()]):
+        for folder, names, _ in os.walk(begin):
+            ctx.check()
+            names[:] = [name for name in names if not name.startswith(".")]
+            yield from (os.path.join(folder, match) for match in glob.iglob(within, root_dir=folder))
+
+
+def _files_in(folder: Path, ctx: Context) -> list[Path]:
+    found = []
+    for path in folder.rglob("*"):
+        ctx.check()
+        if path.is_file() and kind_of_file(path) is not None:
+            found.append(path)
     # Hidden files are other programs' notes, such as the "._" ones that a Mac leaves on shared disks.
     shown = {path.relative_to(folder).as_posix(): path for path in found}
     files = [shown[name] for name in sorted(shown) if not any(part.startswith(".") for part in name.split("/"))]

@@ -112,7 +112,7 @@ def survey(
             if source in hub:
                 hub_parts(source)
             else:
-                files[source] = files_of(source, base)
+                files[source] = files_of(source, base, ctx)
     if faults:
         raise InputError.of(faults)
     sizes = {source: sum(map(size_of, paths)) for source, paths in files.items()}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from core.conllu import PLACE, Sentence
 from core.errors import InputError
 from core.small_files import read_bytes
 from core.tasks.examples import Example, Placed, TextExample, TokenExample
 
-_WORD_ID = re.compile(r"[0-9]+")
-_SKIPPED_ID = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 _CONLLU_COLUMNS = 10
 _MOST_BYTES = 2**28
 """Of a split: a million sentences with a tag a word."""
+_MOST_LINES = 4_000_000
+"""Of a split: the largest treebank's three million words. A line, a text or a token, takes up to 400 bytes."""
 _DOCUMENT = "-DOCSTART-"
 """What CoNLL's files begin a document with, in the place of a token."""
 
@@ -43,6 +44,11 @@ def lines_of(path: Path) -> list[str]:
     except ValueError as error:
         hint = "Give labelled examples only; text without labels belongs into corpus.sources."
         raise InputError(f"{path} is too large for labelled data: {error}.", hint=hint) from error
+    if content.count(b"\n") > _MOST_LINES:
+        raise InputError(
+            f"{path} is too large for labelled data: it has more than {_MOST_LINES:,} lines.",
+            hint="Give a part of the examples; text without labels belongs into corpus.sources.",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,29 +123,40 @@ def read_columns(name: str, lines: Sequence[str]) -> list[Placed[Example]]:
 def _read_conllu(name: str, lines: Sequence[str]) -> list[Placed[Example]]:
     """Words and their UPOS; multiword ranges (3-4) and empty nodes (5.1) carry none and are skipped."""
     placed: list[Placed[Example]] = []
-    for sentence in _sentences(lines):
+    for numbered in _sentences(lines):
+        sentence = Sentence(name, _refuse)
         words: list[tuple[int, str, str]] = []
-        for number, line in sentence:
+        for number, line in numbered:
             if line.startswith("#"):
+                sentence.comment(number, line)
                 continue
             columns = line.split("\t")
             if len(columns) != _CONLLU_COLUMNS:
                 hint = "CoNLL-U has ten columns with tabs between them, and an empty line between sentences."
                 raise _bad_line(name, number, f"{_columns(columns)}, not {_CONLLU_COLUMNS}.", hint)
             identifier, form, upos = columns[0], columns[1], columns[3]
-            if _SKIPPED_ID.fullmatch(identifier):
-                continue
-            if not _WORD_ID.fullmatch(identifier):
+            place = PLACE.fullmatch(identifier)
+            if place is None:
                 hint = "The first column of CoNLL-U is a number, a range (3-4) or an empty node's number (5.1)."
                 raise _bad_line(name, number, f"{identifier!r} is no word number.", hint)
+            if place[3] is not None:
+                continue
+            sentence.number(number, int(place[1]), int(place[2]) if place[2] else None)
+            if place[2] is not None:
+                continue
             if not form or not upos or upos == "_":
                 hint = "Columns 2 and 4 must hold the word and its universal part of speech."
                 raise _bad_line(name, number, f"the {'part of speech' if form else 'word'} is missing.", hint)
             words.append((number, form, upos))
+        sentence.end()
         if words:
             numbers, forms, tags = zip(*words, strict=True)
             placed.append(Placed(TokenExample(forms, tags), numbers))
     return placed
+
+
+def _refuse(error: InputError) -> NoReturn:
+    raise error
 
 
 def _sentences(lines: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
