@@ -31,7 +31,7 @@ from core.errors import InputError
 from core.event_log import EventLog
 from core.events import Done
 from core.failures import failure_of
-from core.models import load, save
+from core.models import load, load_tokenizer, save
 from core.run import RunFolder
 from core.sources import tokenizer_arguments
 from core.tasks.encoding import encode
@@ -131,6 +131,43 @@ def test_nothing_that_a_model_names_is_taken_from_elsewhere(folder: Path, monkey
     save(after, folder.parent / "out")
     assert "secret" not in "".join(path.read_text() for path in (folder.parent / "out").glob("*.json"))
     assert not (folder.parent / "out" / "vocab.txt").exists()
+
+
+@pytest.mark.parametrize("names", [("vocab",), ("merges", "vocab"), ("whatever", "vocab")])
+def test_no_vocabulary_is_read_from_elsewhere(folder: Path, names: tuple[str, ...]) -> None:
+    special = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+    elsewhere = folder.parent / "vocab.txt"
+    elsewhere.write_text(f"{special}secret")
+    (folder / "vocab.txt").write_text(f"{special}own")
+    change(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer", **dict.fromkeys(names, str(elsewhere)))
+    (folder / "tokenizer.json").unlink()
+    assert {name: value for name, value in tokenizer_arguments(folder).items() if name in names} == dict.fromkeys(names)
+    vocabulary = load_tokenizer(folder).get_vocab()
+    assert "own" in vocabulary and "secret" not in vocabulary
+
+
+@pytest.mark.parametrize(
+    ("name", "entries", "problem"),
+    [
+        ("special_tokens_map.json", {"vocab": "../vocab.txt"}, "names what is no token: 'vocab'"),
+        ("special_tokens_map.json", {"tokenizer_file": "../x.json"}, "names what is no token: 'tokenizer_file'"),
+        ("tokenizer_config.json", {"init_inputs": ["../vocab.txt"]}, "names other files, in init_inputs"),
+        ("tokenizer_config.json", {"fast_tokenizer_files": ["../tokenizer.5.json"]}, "in fast_tokenizer_files"),
+        ("tokenizer_config.json", {"tokenizer_class": "RagTokenizer"}, "no fast form: 'RagTokenizer'"),
+        ("tokenizer_config.json", {"tokenizer_class": "AutoModel"}, "no fast form: 'AutoModel'"),
+        ("config.json", {"tokenizer_class": "RagTokenizer"}, "no fast form: 'RagTokenizer'"),
+        ("tokenizer_config.json", {"x": " " * 2**23}, "can't be read: it holds more than 8 MB"),
+    ],
+)
+def test_what_would_lead_a_tokenizer_elsewhere_is_refused(
+    folder: Path, name: str, entries: dict[str, object], problem: str
+) -> None:
+    path = folder / name
+    path.write_text(json.dumps({**(json.loads(path.read_text()) if path.exists() else {}), **entries}))
+    with pytest.raises(InputError, match=problem):
+        load_tokenizer(folder)
+    with pytest.raises(InputError, match=problem):
+        tokenizer_without_torch(folder, json.loads((folder / "config.json").read_text()))
 
 
 @pytest.mark.parametrize(
