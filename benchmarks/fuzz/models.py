@@ -113,6 +113,9 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "tokenizer_class": "RagTokenizer",
         "add_cross_attention": True,
         "is_decoder": True,
+        "is_causal": True,
+        "return_dict": False,
+        "chunk_size_feed_forward": 5,
         "pruned_heads": {"0": [0]},
         "configuration_files": ["config.5.0.0.json"],
         "fusion_config": {"x": 1},
@@ -203,6 +206,8 @@ _STEPS: tuple[tuple[str, Any], ...] = (
                        "normalized": False, "special": True}]),
     ("post_processor", {"type": "RobertaProcessing", "sep": ["</s>", 2**31], "cls": ["<s>", 0], "trim_offsets": True,
                         "add_prefix_space": False}),
+    ("post_processor", {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}] * 300,
+                        "pair": [], "special_tokens": {"x": {"id": "x", "ids": [1] * 300, "tokens": ["x"] * 300}}}),
 )  # fmt: skip
 _PLACES: tuple[tuple[str, Any], ...] = (
     *(("unk_token", value) for value in ("[NO]", None, "")),
