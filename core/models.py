@@ -39,11 +39,14 @@ _NOT_TAKEN = frozenset(
         *("auto_map", "transformers_weights", "_name_or_path", "name_or_path", "configuration_files", "gguf_file"),
         *("attn_implementation", "_attn_implementation", "_attn_implementation_internal"),
         *("experts_implementation", "_experts_implementation", "_experts_implementation_internal"),
+        *("return_dict", "use_return_dict", "chunk_size_feed_forward"),
         *("fusion_config", "kernel_config", "distributed_config", "dtype", "torch_dtype", "quantization_config"),
     )
 )
-"""Entries of config.json that say nothing of the model, but where code, files or kernels are to be had, or how it was
-loaded elsewhere: it is loaded from its own folder, in float32, by transformers' own code."""
+"""Entries of config.json that say nothing of the model, but where code, files or kernels are to be had, how a pass
+through it answers, or how it was loaded elsewhere: it is loaded from its own folder, in float32, by transformers' own
+code."""
+_OF_A_DECODER = ("is_decoder", "is_causal", "add_cross_attention")
 _MOST_LABELS = 100_000
 """Of a classifier that the model once had; transformers makes a name for each."""
 
@@ -210,6 +213,11 @@ def _load_config(folder: Path, written: Mapping[str, Any]) -> PreTrainedConfig:
             f"The weights in {folder} are quantised, and can't be trained as they are.",
             hint="Choose the model that they were made from.",
         )
+    if decoding := [key for key in _OF_A_DECODER if written.get(key)]:
+        raise InputError(
+            f"The config.json in {folder} is a decoder's ({decoding[0]}), which sees only what comes before a token.",
+            hint="Choose a teacher that was trained to fill in masked words.",
+        )
     entries = {key: value for key, value in written.items() if key not in _NOT_TAKEN}
     labels = entries.get("num_labels")
     if labels is not None and not (isinstance(labels, int) and 0 <= labels <= _MOST_LABELS):
@@ -263,6 +271,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast or tokenizer.mask_token is None:
         raise InputError(
             f"The tokenizer in {folder} has no mask token or no fast form.", hint="Choose another teacher."
+        )
+    # Where there is no vocabulary, transformers makes one of them.
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise InputError(
+            f"The tokenizer in {folder} has no tokens but special ones.", hint="Choose a folder with a tokenizer.json."
         )
     # A call of the tokenizer would clear them anyway: what is saved must not depend on whether there was one.
     tokenizer.backend_tokenizer.no_truncation()

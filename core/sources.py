@@ -17,12 +17,24 @@ MODEL_FILES = ("config.json", "*.safetensors", "model.safetensors.index.json", "
                "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json",
                "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "added_tokens.json")  # fmt: skip
 """What is taken from a hub repository: never pickled weights, never code."""
+_ANOTHER = "Choose another teacher."
 _MOST_CONFIG = 8 * 2**20
 _MOST_TOKENIZER = 256 * 2**20
 """Bytes of a file of a tokenizer; the largest in use have some 40 million."""
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                     "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
                     "tokenizer.model", "chat_template.jinja", "chat_template.json")  # fmt: skip
+_SETTINGS = frozenset(
+    (
+        *("tokenizer_class", "processor_class", "backend", "name_or_path", "model_input_names"),
+        *("padding_side", "truncation_side", "truncation_strategy", "errors", "chat_template"),
+        *("additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens"),
+        *("added_tokens_decoder", "init_inputs", "fast_tokenizer_files"),
+    )
+)
+"""Entries of tokenizer_config.json whose texts are known to be no names of files, or are checked. A text under another
+name may be one: transformers reads `vocab`, `merges` and whatever ends in `_file` from where it says."""
+_TOKENS = ("additional_special_tokens", "extra_special_tokens")
 PICKLED_INDEX = "pytorch_model.bin.index.json"
 PICKLED = ("pytorch_model*.bin", PICKLED_INDEX)
 """Pickled weights: taken and read for a conversion that the user agreed to, and for nothing else."""
@@ -207,18 +219,58 @@ def tokenizer_arguments(folder: Path) -> dict[str, Any]:
         Keyword arguments.
 
     Raises:
-        InputError: a file is larger than any of its kind, is none, or describes what would make texts grow endlessly
-            or end the process.
+        InputError: a file is larger than any of its kind, is none, or describes what would make texts grow endlessly,
+            end the process or be read from elsewhere.
     """
     _check_sizes(folder)
     settings = _json_object(folder / "tokenizer_config.json", _MOST_CONFIG)
     written = _json_object(folder / "tokenizer.json", _MOST_TOKENIZER)
     check_steps(written, folder / "tokenizer.json")
     check_merges(written, folder / "tokenizer.json")
-    arguments: dict[str, Any] = {name: None for name in settings if name.endswith("_file")}
+    _check_names(settings, folder)
+    arguments: dict[str, Any] = {name: None for name, value in settings.items() if _may_name_a_file(name, value)}
     if written:
         arguments["tokenizer_file"] = str(folder / "tokenizer.json")
     return {**arguments, **_casing(settings, written), "local_files_only": True, "trust_remote_code": False}
+
+
+def _may_name_a_file(name: str, value: Any) -> bool:
+    """Whether an entry of tokenizer_config.json may do that: a text does, or what may hold one."""
+    known = name in _SETTINGS or name.endswith("_token")
+    return name.endswith("_file") or not (known or value is None or isinstance(value, bool | int | float))
+
+
+def _check_names(settings: dict[str, Any], folder: Path) -> None:
+    """Refuse what would lead elsewhere and can't be left out: transformers reads it, whatever it is told."""
+    path = folder / "tokenizer_config.json"
+    for name in ("init_inputs", "fast_tokenizer_files"):
+        if settings.get(name):
+            raise InputError(f"{path} names other files, in {name}.", hint=f"Take {name} out of it.")
+    path = folder / "special_tokens_map.json"
+    for name in _json_object(path, _MOST_CONFIG):
+        if name not in _TOKENS and not name.endswith("_token"):
+            raise InputError(f"{path} names what is no token: {name[:50]!r}.", hint="Take that out of it.")
+    config = _json_object(folder / "config.json", _MOST_CONFIG)
+    for kind in (settings.get("tokenizer_class"), config.get("tokenizer_class")):
+        if isinstance(kind, str) and not _is_fast(kind):
+            raise InputError(f"The tokenizer in {folder} has no fast form: {kind[:50]!r}.", hint=_ANOTHER)
+
+
+def _is_fast(name: str) -> bool:
+    """Whether transformers' class of a name loads one fast tokenizer; where there is none, the general class does.
+
+    Another may load anything: a model, or several tokenizers, each from a folder of its own with settings of its own.
+    """
+    import transformers
+
+    try:
+        kind = getattr(transformers, name.removesuffix("Fast"), transformers.TokenizersBackend)
+    except ImportError:
+        return False
+    # In PythonBackend's place, transformers takes the general class.
+    return kind is transformers.PythonBackend or (
+        isinstance(kind, type) and issubclass(kind, transformers.TokenizersBackend)
+    )
 
 
 def _casing(settings: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
@@ -245,12 +297,18 @@ def _check_sizes(folder: Path) -> None:
         except OSError as error:
             raise InputError(f"{path} can't be read: {error.strerror}.", hint="Download the model again.") from error
         if size > _MOST_TOKENIZER:
-            raise InputError(f"{path} is too large: {size / 2**20:,.0f} MB.", hint="Choose another teacher.")
+            raise InputError(f"{path} is too large: {size / 2**20:,.0f} MB.", hint=_ANOTHER)
 
 
 def _json_object(path: Path, most: int) -> dict[str, Any]:
-    """A JSON file's content; empty where it is missing or broken, which loading the tokenizer will tell of."""
+    """A JSON file's content; empty where it is missing.
+
+    Raises:
+        InputError: it can't be read: transformers might, without any of it being checked.
+    """
     try:
         return read_object(path, most)
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} can't be read: {error}", hint="Download the model again.") from error

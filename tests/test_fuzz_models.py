@@ -19,8 +19,8 @@ from toy_tokenizers import wordpiece
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.fuzz.batch import run_batch
+from benchmarks.fuzz.models import MODEL_TYPES, make_model
 from benchmarks.fuzz.models import READERS as MODELS
-from benchmarks.fuzz.models import make_model
 from benchmarks.fuzz.runs import READERS as RUNS
 from core.analysis.pseudo_perplexity import windows
 from core.context import Quiet
@@ -31,7 +31,7 @@ from core.errors import InputError
 from core.event_log import EventLog
 from core.events import Done
 from core.failures import failure_of
-from core.models import load, save
+from core.models import load, load_tokenizer, save
 from core.run import RunFolder
 from core.sources import tokenizer_arguments
 from core.tasks.encoding import encode
@@ -133,11 +133,118 @@ def test_nothing_that_a_model_names_is_taken_from_elsewhere(folder: Path, monkey
     assert not (folder.parent / "out" / "vocab.txt").exists()
 
 
+@pytest.mark.parametrize("names", [("vocab",), ("merges", "vocab"), ("whatever", "vocab")])
+def test_no_vocabulary_is_read_from_elsewhere(folder: Path, names: tuple[str, ...]) -> None:
+    special = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+    elsewhere = folder.parent / "vocab.txt"
+    elsewhere.write_text(f"{special}secret")
+    (folder / "vocab.txt").write_text(f"{special}own")
+    change(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer", **dict.fromkeys(names, str(elsewhere)))
+    (folder / "tokenizer.json").unlink()
+    assert {name: value for name, value in tokenizer_arguments(folder).items() if name in names} == dict.fromkeys(names)
+    vocabulary = load_tokenizer(folder).get_vocab()
+    assert "own" in vocabulary and "secret" not in vocabulary
+
+
+@pytest.mark.parametrize(
+    ("name", "entries", "problem"),
+    [
+        ("special_tokens_map.json", {"vocab": "../vocab.txt"}, "names what is no token: 'vocab'"),
+        ("special_tokens_map.json", {"tokenizer_file": "../x.json"}, "names what is no token: 'tokenizer_file'"),
+        ("tokenizer_config.json", {"init_inputs": ["../vocab.txt"]}, "names other files, in init_inputs"),
+        ("tokenizer_config.json", {"fast_tokenizer_files": ["../tokenizer.5.json"]}, "in fast_tokenizer_files"),
+        ("tokenizer_config.json", {"tokenizer_class": "RagTokenizer"}, "no fast form: 'RagTokenizer'"),
+        ("tokenizer_config.json", {"tokenizer_class": "AutoModel"}, "no fast form: 'AutoModel'"),
+        ("config.json", {"tokenizer_class": "RagTokenizer"}, "no fast form: 'RagTokenizer'"),
+        ("tokenizer_config.json", {"x": " " * 2**23}, "can't be read: it holds more than 8 MB"),
+    ],
+)
+def test_what_would_lead_a_tokenizer_elsewhere_is_refused(
+    folder: Path, name: str, entries: dict[str, object], problem: str
+) -> None:
+    path = folder / name
+    path.write_text(json.dumps({**(json.loads(path.read_text()) if path.exists() else {}), **entries}))
+    with pytest.raises(InputError, match=problem):
+        load_tokenizer(folder)
+    with pytest.raises(InputError, match=problem):
+        tokenizer_without_torch(folder, json.loads((folder / "config.json").read_text()))
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_a_folder_without_a_vocabulary_is_refused(tmp_path: Path, model_type: str) -> None:
+    folder = make_model(model_type, tmp_path / "teacher")
+    (folder / "tokenizer.json").unlink()
+    for settings in (json.loads((folder / "tokenizer_config.json").read_text()), None):
+        (folder / "tokenizer_config.json").unlink(missing_ok=True)
+        if settings is not None:
+            (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        with pytest.raises(InputError, match=r"Choose a folder with a tokenizer\.json"):
+            load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_how_a_pass_answers_is_not_taken_from_a_model(tmp_path: Path, model_type: str) -> None:
+    folder = make_model(model_type, tmp_path / "teacher")
+    ids = torch.arange(8, 24).view(2, 8)
+    expected = load(folder)[0].layer_states(ids, torch.ones_like(ids))
+    change(
+        folder / "config.json",
+        return_dict=False,
+        use_return_dict=False,
+        chunk_size_feed_forward=5,
+        output_attentions=True,
+        output_hidden_states=True,
+        use_cache=False,
+    )
+    lm = load(folder)[0]
+    assert all(map(torch.equal, expected, lm.layer_states(ids, torch.ones_like(ids))))
+    assert torch.equal(expected[-1], lm.hidden_states(ids, torch.ones_like(ids)))
+
+
+@pytest.mark.parametrize("name", ["is_decoder", "is_causal", "add_cross_attention"])
+def test_a_decoder_is_refused(folder: Path, name: str) -> None:
+    change(folder / "config.json", **{name: False})
+    load(folder)
+    change(folder / "config.json", **{name: True})
+    with pytest.raises(InputError, match=rf"a decoder's \({name}\)"):
+        load(folder)
+
+
+def template(times: int, ids: int, name: str = "single") -> dict[str, object]:
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+    special = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
+    return {
+        **{"type": "TemplateProcessing", "single": [text], "pair": [text, {"Sequence": {"id": "B", "type_id": 1}}]},
+        "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [4] * ids, "tokens": ["[CLS]"] * ids}},
+        name: [special] * times + [text],
+    }
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        template(50, 50),
+        template(50, 50, "pair"),
+        {key: value for key, value in template(50, 50).items() if key != "type"},
+        {"type": "Sequence", "processors": [template(50, 50), {"type": "ByteLevel"}]},
+        {**template(0, 1), "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 100},
+        {**template(50, 50), "processors": 5},
+    ],
+)
+def test_a_template_that_adds_many_tokens_is_refused(folder: Path, step: dict[str, object]) -> None:
+    change(folder / "tokenizer.json", post_processor=step)
+    with pytest.raises(InputError, match="post_processor"):
+        tokenizer_arguments(folder)
+    change(folder / "tokenizer.json", post_processor=template(3, 5))
+    assert tokenizer_arguments(folder)["tokenizer_file"] == str(folder / "tokenizer.json")
+
+
 @pytest.mark.parametrize(
     ("part", "step"),
     [
         ("normalizer", {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}),
         ("normalizer", {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 5000}),
+        ("normalizer", {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 5000, "processors": 5}),
         ("normalizer", {"type": "Sequence", "normalizers": [{"type": "Lowercase"}] * 200}),
         ("normalizer", {"type": "Precompiled", "precompiled_charsmap": "AAAAAAAAAAAAAAAA"}),
         ("post_processor", {"type": "BertProcessing", "sep": ["[SEP]", 10**6], "cls": ["[CLS]", 0]}),

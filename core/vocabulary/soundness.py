@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _MOST_STEPS = 100
-"""Of a normalizer, or of a pre-tokenizer; every text goes through all of them."""
+"""Of a normalizer, a pre-tokenizer or a post-processor; every text goes through all of them."""
 _MOST_GROWTH = 1024
 """Times that a normalizer may make a text longer."""
+_MOST_ADDED = 64
+"""Tokens that a template may put around a text; models in use have two or three."""
 _SECONDS = 20.0
 """For what takes a hundredth of a second."""
 _LENGTH = 2000
@@ -46,18 +48,22 @@ def check_steps(written: Mapping[str, Any], path: Path) -> None:
         path: where it is.
 
     Raises:
-        InputError: it has too many steps, or steps that make texts too long.
+        InputError: it has too many steps, steps that make texts too long, or steps that it can't have.
     """
-    for name in ("normalizer", "pre_tokenizer"):
+    for name in ("normalizer", "pre_tokenizer", "post_processor"):
         try:
             steps = list(processors(written.get(name) or {}))
             grown = _growth(steps)
-        except (TypeError, ValueError, AttributeError, RecursionError):
-            continue  # not as it should be: loading it will tell
+            added = sum(map(_added, steps))
+        except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
+            # The library may still take it: it passes over entries that it doesn't know.
+            raise InputError(f"The {name} in {path} is not as it should be.", hint=_ANOTHER) from None
         if len(steps) > _MOST_STEPS:
             raise InputError(f"The {name} in {path} has {len(steps):,} steps.", hint=_ANOTHER)
         if grown > _MOST_GROWTH:
             raise InputError(f"The {name} in {path} may make a text {grown:.0e} times as long.", hint=_ANOTHER)
+        if added > _MOST_ADDED:
+            raise InputError(f"The {name} in {path} adds {added:,} tokens to a text.", hint=_ANOTHER)
 
 
 def check_merges(written: Mapping[str, Any], path: Path) -> None:
@@ -84,6 +90,17 @@ def check_merges(written: Mapping[str, Any], path: Path) -> None:
         if isinstance(second, str) and not second.startswith(prefix):
             problem = f"A merge in {path} ends in {second[:50]!r}, which lacks the prefix {prefix[:50]!r} of the model."
             raise InputError(problem, hint=_ANOTHER)
+
+
+def _added(step: Mapping[str, Any]) -> int:
+    """How many tokens a step of a post-processor adds to a text, or to two; a text that it repeats counts as one."""
+    ids = {name: len(token["ids"]) for name, token in (step.get("special_tokens") or {}).items()}
+    # Without a type, too: the library takes what has a template's entries for one.
+    templates = [step.get(name) or [] for name in ("single", "pair")]
+    return max(
+        sum(ids[piece["SpecialToken"]["id"]] if "SpecialToken" in piece else 1 for piece in template)
+        for template in templates
+    )
 
 
 def _growth(steps: list[Mapping[str, Any]]) -> float:
