@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.hub_data import hub_builder, is_hub_name
 from core.known_data import HUB, KnownSet, known_set, known_tasks
 from core.languages import check_language, macrolanguages
 from core.tasks.examples import SPLITS, Placed, SplitRead, TextExample, TokenExample
@@ -37,7 +38,7 @@ def parse_source(source: str) -> tuple[str, str | None]:
         InputError: it is neither.
     """
     name, *rest = source.removeprefix(HUB).split(":")
-    if not name or len(rest) > 1 or (rest and not rest[0]):
+    if not is_hub_name(name) or len(rest) > 1 or (rest and not rest[0]):
         raise InputError(
             f"{source!r} does not name a labelled data set.",
             hint='Write "hub:NAME" or "hub:NAME:CONFIGURATION", such as "hub:Davlan/sib200:mlt_Latn".',
@@ -142,7 +143,9 @@ def _download(source: str, name: str, configuration: str | None, known: KnownSet
 
     try:
         if known is None or not known.files:
-            return datasets.load_dataset(name, configuration)  # type: ignore[no-any-return]
+            builder = hub_builder(name, configuration)
+            builder.download_and_prepare()
+            return builder.as_dataset()  # type: ignore[no-any-return]
         files = fetch({split: address.format(configuration) for split, address in known.files.items()})
         return {split: _PLAIN[path.suffix](path) for split, path in files.items()}
     except datasets.exceptions.DatasetNotFoundError as error:
