@@ -269,6 +269,50 @@ def test_withheld_labels_are_no_labels(hub: Fill) -> None:
         load_hub("topic")
 
 
+def test_withheld_labels_without_names_are_none_either(hub: Fill) -> None:
+    hub({"text": ["x", "y"], "label": [1, -1]})
+    with pytest.raises(InputError, match="line 2: the text or its label is missing"):
+        load_hub("topic")
+    hub({"tokens": [["x", "y"]], "upos": [[0, -1]]}, {"tokens": STRINGS, "upos": Sequence(ClassLabel(names=["N"]))})
+    with pytest.raises(InputError, match="line 1: a token or its tag is missing"):  # and no multiword token
+        load_hub("pos")
+
+
+CLASSES = Sequence(ClassLabel(names=["n", "p"]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "features", "message"),
+    [
+        ("topic", {"text": ["x"], "label": [[0]]}, {"text": Value("string"), "label": CLASSES},
+         r"hub:a/b:mt \(train\), line 1: the column 'label' holds a label of the type list"),
+        ("topic", {"text": ["x"], "label": [["x", "y"]]}, None, "the column 'label' holds a label of the type list"),
+        ("topic", {"text": ["x"], "label": [{"k": 1}]}, None, "the column 'label' holds a label of the type dict"),
+        ("topic", {"text": ["x"], "label": [b"x"]}, None, "the column 'label' holds a label of the type bytes"),
+        ("topic", {"text": ["x"], "label": [float("nan")]}, None, "the column 'label' holds a label of the type float"),
+        ("topic", {"text": ["x"], "label": [" "]}, None, "line 1: the text or its label is missing"),
+        ("ner", {"tokens": [["x"]], "ner_tags": [[["O"]]]}, None, "column 'ner_tags' holds a label of the type list"),
+        ("ner", {"tokens": [[1]], "ner_tags": [["O"]]}, None, "the column 'tokens' holds a token of the type int"),
+        ("ner", {"tokens": [[["x"]]], "ner_tags": [["O"]]}, None, "column 'tokens' holds a token of the type list"),
+        ("pos", {"tokens": [[{"k": "x"}]], "upos": [["N"]]}, None, "column 'tokens' holds a token of the type dict"),
+        ("pos", {"tokens": [["x", "\u2003"]], "upos": [["N", "N"]]}, None, "line 1: a token or its tag is missing"),
+        ("pos", {"tokens": [["x"]], "upos": [[" "]]}, None, "line 1: a token or its tag is missing"),
+    ],
+)  # fmt: skip
+def test_what_is_no_label_or_no_token_is_refused(
+    hub: Fill, kind: str, columns: dict[str, Any], features: dict[str, Any] | None, message: str
+) -> None:
+    hub(columns, features)
+    with pytest.raises(InputError, match=message):
+        load_hub(kind)
+
+
+def test_labels_are_words_numbers_or_truth_values(hub: Fill) -> None:
+    for labels, names in ((["a ", "\tb"], ("a", "b")), ([3, 0], ("3", "0")), ([True, False], ("True", "False"))):
+        hub({"text": ["x", "y"], "label": labels})
+        assert tuple(example.label for example in load_hub("topic").train) == names
+
+
 def test_failures(hub: Fill) -> None:
     hub({"text": ["x"], "label": ["a"]}, names=("train",))
     with pytest.raises(InputError, match="has no validation split; it has: train"):

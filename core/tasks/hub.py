@@ -215,52 +215,60 @@ def _examples(kind: str, name: str, rows: Any, known: KnownSet | None) -> list[P
             f"{' or '.join(inputs)}, and {' or '.join(labels)}.",
             hint=_FILES_HINT,
         )
-    to_name = _label_names(rows.features[label_column])
+    feature = rows.features[label_column]
+    to_name = _label_names(label_column, feature if unit == "text" else getattr(feature, "feature", feature))
     make: Callable[..., Placed[Any] | None] = _text_example if unit == "text" else _token_example
-    pairs = zip(rows[input_column], rows[label_column], strict=True)
-    made = (make(kind, name, row, given, label, to_name) for row, (given, label) in enumerate(pairs, start=1))
-    return [placed for placed in made if placed is not None]
+    examples = []
+    for row, (given, label) in enumerate(zip(rows[input_column], rows[label_column], strict=True), start=1):
+        try:
+            examples.append(make(kind, row, input_column, given, label, to_name))
+        except ValueError as error:
+            raise InputError(
+                f"{name}, line {row}: {error}.",
+                hint="Choose another data set, or save its splits as files and correct them.",
+            ) from error
+    return [placed for placed in examples if placed is not None]
 
 
-def _label_names(feature: Any) -> Callable[[Any], str | None]:
-    """Turns a column's label, or each of its labels, into its name; None where it has none, as a withheld one (-1)."""
-    feature = getattr(feature, "feature", feature)
+def _label_names(column: str, feature: Any) -> Callable[[Any], str | None]:
+    """Turns a label into its name: None where there is no label, empty where it is withheld (-1) or blank."""
     names = getattr(feature, "names", None)
 
     def name(value: Any) -> str | None:
-        if value is None or names is None:
-            return None if value is None else str(value)
-        return str(names[value]) if 0 <= value < len(names) else None
+        if value is None:
+            return None
+        if not isinstance(value, str | int):
+            raise ValueError(f"the column {column!r} holds a label of the type {type(value).__name__}")
+        if names is None:
+            return "" if value == -1 else str(value).strip()
+        return str(names[value]).strip() if 0 <= value < len(names) else ""
 
     return name
 
 
 def _text_example(
-    kind: str, name: str, row: int, text: Any, label: Any, to_name: Callable[[Any], str | None]
+    kind: str, row: int, column: str, text: Any, label: Any, to_name: Callable[[Any], str | None]
 ) -> Placed[TextExample]:
     named = to_name(label)
     if not isinstance(text, str) or not text.strip() or not named:
-        raise _bad_row(name, row, "the text or its label is missing")
+        raise ValueError("the text or its label is missing")
     return Placed(TextExample(text.strip(), named), (row,))
 
 
 def _token_example(
-    kind: str, name: str, row: int, tokens: Any, tags: Any, to_name: Callable[[Any], str | None]
+    kind: str, row: int, column: str, tokens: Any, tags: Any, to_name: Callable[[Any], str | None]
 ) -> Placed[TokenExample] | None:
     if not isinstance(tokens, list) or not isinstance(tags, list) or len(tokens) != len(tags) or not tokens:
-        raise _bad_row(name, row, "tokens and tags are not lists of one length")
+        raise ValueError("tokens and tags are not lists of one length")
     pairs = [(token, to_name(tag)) for token, tag in zip(tokens, tags, strict=True)]
     if kind == "pos":
         pairs = [(token, tag) for token, tag in pairs if tag not in _NO_WORD]
         if not pairs:
             return None
+    for token, tag in pairs:
+        if token is not None and not isinstance(token, str):
+            raise ValueError(f"the column {column!r} holds a token of the type {type(token).__name__}")
+        if not token or not token.strip() or not tag:
+            raise ValueError("a token or its tag is missing")
     words, names = zip(*pairs, strict=True)
-    if not all(words) or not all(names):
-        raise _bad_row(name, row, "a token or its tag is missing")
     return Placed(TokenExample(words, names), (row,) * len(words))
-
-
-def _bad_row(name: str, row: int, problem: str) -> InputError:
-    return InputError(
-        f"{name}, line {row}: {problem}.", hint="Choose another data set, or save its splits as files and correct them."
-    )
