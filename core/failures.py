@@ -97,8 +97,25 @@ def _is_gone(error: BaseException) -> bool:
     return isinstance(path, str) and not os.path.isdir(os.path.dirname(os.path.abspath(path)))
 
 
+def _is_of_a_file(error: BaseException) -> bool:
+    """Whether the system tells it of a file or folder, not of a connection."""
+    return isinstance(error, OSError) and error.filename is not None
+
+
+_is_disk_alone = _numbered("EIO", "ENXIO", "ENODEV", "ESTALE", "ENOTCONN", "EHOSTDOWN")
+_is_network = _numbered(
+    *("ETIMEDOUT", "ECONNABORTED", "ECONNREFUSED", "ECONNRESET"),
+    *("EHOSTUNREACH", "ENETDOWN", "ENETRESET", "ENETUNREACH"),
+)
+
+
+def _is_disk_fault(error: BaseException) -> bool:
+    """A disk elsewhere in the network fails as the network does, but of a file."""
+    return _is_disk_alone(error) or (_is_of_a_file(error) and _is_network(error))
+
+
 def _is_offline(error: BaseException) -> bool:
-    if isinstance(error, BrokenPipeError):  # whoever read our output is gone
+    if isinstance(error, BrokenPipeError) or _is_of_a_file(error):  # whoever read our output is gone, or a disk is
         return False
     names = "ConnectionError", "TransportError", "Timeout", "TimeoutError", "gaierror", "LocalEntryNotFoundError"
     return _named(*names, "OfflineModeIsEnabled")(error) or (_status_code(error) or 0) >= 500
@@ -159,7 +176,7 @@ KINDS: tuple[Kind, ...] = (
         "The disk can't be read or written: {reason}.",
         "See that the disk is connected and healthy, then {again}.",
         "resume",
-        _numbered("EIO", "ENXIO", "ENODEV", "ESTALE", "ENOTCONN", "EHOSTDOWN"),
+        _is_disk_fault,
         causes=True,
     ),
     Kind(

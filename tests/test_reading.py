@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -364,22 +365,26 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     datasets = pytest.importorskip("datasets")
     state: dict[str, Any] = {"rows": [], "error": None, "asked": None}
 
-    def load(*args: object, **options: object) -> Iterator[dict[str, Any]]:
-        state["asked"] = (args, options)
+    def load(name: str, configuration: str | None) -> SimpleNamespace:
+        def stream(split: str) -> Iterator[dict[str, Any]]:
+            state["asked"] = (name, configuration, split)
+            return iter(state["rows"])
+
         if state["error"]:
             raise state["error"]
-        return iter(state["rows"])
+        config = SimpleNamespace(data_files=None)  # as of what is in the cache
+        return SimpleNamespace(repo_id=name, config=config, as_streaming_dataset=stream)
 
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     yield state
 
 
 def test_the_hub_is_streamed_and_runs_no_code(hub: dict[str, Any]) -> None:
     hub["rows"] = [{"id": 1, "content": "one"}, {"id": 2, "content": None}, {"id": 3, "content": "two"}]
     assert read("hub:cis-lmu/GlotCC-v1:mlt-Latn:content", Path()) == ["one", "two"]
-    assert hub["asked"] == (("cis-lmu/GlotCC-v1", "mlt-Latn"), {"split": "train", "streaming": True})
+    assert hub["asked"] == ("cis-lmu/GlotCC-v1", "mlt-Latn", "train")
     assert read("hub:plain", Path()) == ["one", "two"]
-    assert hub["asked"][0] == ("plain", None)
+    assert hub["asked"] == ("plain", None, "train")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -34,6 +35,9 @@ RECIPE = '[teacher]\nmodel = "sample"\n[language]\ncode = "mlt"\n[corpus]\nsourc
         f'token = "{TOKEN}"',
         "hf_oauth_eyJhbGciOiJSUzI1NiJ9.eyJ.x-y_z",
         "api_org_AbCdEfGhIjKlMnOpQrSt",
+        f"GET /x?token%3D{TOKEN}",
+        f"my_{TOKEN}",
+        repr(f"a\n{TOKEN}"),
     ],
 )
 def test_what_opens_something_is_hidden(text: str) -> None:
@@ -48,6 +52,7 @@ def test_what_opens_something_is_hidden(text: str) -> None:
     [
         "hf_internal_testing_models/tiny-bert is no model.",
         "hf_multilingualencodersofmine",
+        "my_hf_multilingualencodersofmine/selfhf_Encoder",
         "hf://datasets/name/set@refs/convert/parquet/x.parquet",
         "basic preprocessing; the bearer of news",
         "someone@example.org",
@@ -63,6 +68,34 @@ def test_a_token_of_any_form_is_known_from_the_environment(monkeypatch: pytest.M
     assert without_secrets("GET /x?t=s3cret-of-a-mirror 403") == "GET /x?t=[hidden] 403"
     monkeypatch.setenv("HF_TOKEN", "a")  # no token: it would be found in every word
     assert without_secrets("a banana") == "a banana"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "file"),
+    [
+        ("HF_TOKEN_PATH", "mine", "mine"),
+        ("HF_HOME", "hf", "hf/token"),
+        ("XDG_CACHE_HOME", "caches", "caches/huggingface/token"),
+        ("HOME", "me", "me/.cache/huggingface/token"),
+    ],
+)
+def test_a_token_of_any_form_is_known_from_where_signing_in_keeps_it(
+    variable: str, value: str, file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HF_TOKEN_PATH", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / value))
+    monkeypatch.setenv("USERPROFILE", os.environ["HOME"])  # where Windows looks for a home
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("s3cret-of-a-login\n")
+    assert without_secrets("GET /x?t=s3cret-of-a-login 403") == "GET /x?t=[hidden] 403"
+
+
+def test_a_token_that_cannot_be_read_hinders_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing", ""):
+        monkeypatch.setenv("HF_TOKEN_PATH", str(path))
+        assert without_secrets("a banana") == "a banana"
 
 
 def test_faults_and_their_errors_hold_none() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -27,14 +28,19 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Fill:
     def fill(columns=None, features=None, names=SPLITS, error=None) -> list[tuple[Any, ...]]:
         asked: list[tuple[Any, ...]] = []
 
-        def load_dataset(name: str, config: str | None) -> Any:
-            asked.append((name, config))
-            if error is not None:
-                raise error
+        def as_dataset() -> datasets.DatasetDict:
             split = datasets.Dataset.from_dict(columns, features=datasets.Features(features) if features else None)
             return datasets.DatasetDict({name: split for name in names})
 
-        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        def load_builder(name: str, config: str | None) -> Any:
+            asked.append((name, config))
+            if error is not None:
+                raise error
+            config_of = SimpleNamespace(data_files={"train": [f"hf://datasets/{name}@0a1b2c/train.parquet"]})
+            ready = {"download_and_prepare": lambda: None, "as_dataset": as_dataset}
+            return SimpleNamespace(repo_id=name, config=config_of, **ready)
+
+        monkeypatch.setattr(datasets, "load_dataset_builder", load_builder)
         return asked
 
     return fill
@@ -162,7 +168,7 @@ def test_a_set_that_is_not_known(hub: Fill) -> None:
 def test_source_names() -> None:
     assert parse_source("hub:a/b") == ("a/b", None)
     assert parse_source("hub:a/b:c") == ("a/b", "c")
-    for bad in ("hub:", "hub:a/b:", "hub:a/b:c:d"):
+    for bad in ("hub:", "hub:a/b:", "hub:a/b:c:d", "hub:/abs/path", "hub:../x", "hub:a/b/c", "hub:./a", "hub:a b"):
         with pytest.raises(InputError, match="does not name a labelled data set"):
             parse_source(bad)
         assert task_faults("topic", bad, Path("/"))
@@ -261,6 +267,50 @@ def test_withheld_labels_are_no_labels(hub: Fill) -> None:
     hub({"text": ["x", "y"], "label": [0, -1]}, {"text": Value("string"), "label": ClassLabel(names=["n", "p"])})
     with pytest.raises(InputError, match="line 2: the text or its label is missing"):
         load_hub("topic")
+
+
+def test_withheld_labels_without_names_are_none_either(hub: Fill) -> None:
+    hub({"text": ["x", "y"], "label": [1, -1]})
+    with pytest.raises(InputError, match="line 2: the text or its label is missing"):
+        load_hub("topic")
+    hub({"tokens": [["x", "y"]], "upos": [[0, -1]]}, {"tokens": STRINGS, "upos": Sequence(ClassLabel(names=["N"]))})
+    with pytest.raises(InputError, match="line 1: a token or its tag is missing"):  # and no multiword token
+        load_hub("pos")
+
+
+CLASSES = Sequence(ClassLabel(names=["n", "p"]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "features", "message"),
+    [
+        ("topic", {"text": ["x"], "label": [[0]]}, {"text": Value("string"), "label": CLASSES},
+         r"hub:a/b:mt \(train\), line 1: the column 'label' holds a label of the type list"),
+        ("topic", {"text": ["x"], "label": [["x", "y"]]}, None, "the column 'label' holds a label of the type list"),
+        ("topic", {"text": ["x"], "label": [{"k": 1}]}, None, "the column 'label' holds a label of the type dict"),
+        ("topic", {"text": ["x"], "label": [b"x"]}, None, "the column 'label' holds a label of the type bytes"),
+        ("topic", {"text": ["x"], "label": [float("nan")]}, None, "the column 'label' holds a label of the type float"),
+        ("topic", {"text": ["x"], "label": [" "]}, None, "line 1: the text or its label is missing"),
+        ("ner", {"tokens": [["x"]], "ner_tags": [[["O"]]]}, None, "column 'ner_tags' holds a label of the type list"),
+        ("ner", {"tokens": [[1]], "ner_tags": [["O"]]}, None, "the column 'tokens' holds a token of the type int"),
+        ("ner", {"tokens": [[["x"]]], "ner_tags": [["O"]]}, None, "column 'tokens' holds a token of the type list"),
+        ("pos", {"tokens": [[{"k": "x"}]], "upos": [["N"]]}, None, "column 'tokens' holds a token of the type dict"),
+        ("pos", {"tokens": [["x", "\u2003"]], "upos": [["N", "N"]]}, None, "line 1: a token or its tag is missing"),
+        ("pos", {"tokens": [["x"]], "upos": [[" "]]}, None, "line 1: a token or its tag is missing"),
+    ],
+)  # fmt: skip
+def test_what_is_no_label_or_no_token_is_refused(
+    hub: Fill, kind: str, columns: dict[str, Any], features: dict[str, Any] | None, message: str
+) -> None:
+    hub(columns, features)
+    with pytest.raises(InputError, match=message):
+        load_hub(kind)
+
+
+def test_labels_are_words_numbers_or_truth_values(hub: Fill) -> None:
+    for labels, names in ((["a ", "\tb"], ("a", "b")), ([3, 0], ("3", "0")), ([True, False], ("True", "False"))):
+        hub({"text": ["x", "y"], "label": labels})
+        assert tuple(example.label for example in load_hub("topic").train) == names
 
 
 def test_failures(hub: Fill) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from core.context import Context
 from core.corpus.formats import text_column
 from core.errors import InputError
+from core.hub_data import hub_builder, is_hub_name
 
 HUB = "hub:"
 
@@ -42,7 +42,7 @@ def read_hub(source: str, ctx: Context) -> Iterator[str]:
 def hub_parts(source: str) -> tuple[str, str | None, str | None]:
     """Name, configuration and column of "hub:NAME[:CONFIGURATION[:COLUMN]]"."""
     name, *rest = source.removeprefix(HUB).split(":")
-    if len(rest) > 2 or not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
+    if len(rest) > 2 or not is_hub_name(name):
         raise InputError(
             f"{source!r} does not name a data set.",
             hint="Write hub:NAME:CONFIGURATION:COLUMN, such as hub:cis-lmu/GlotCC-v1:mlt-Latn:content.",
@@ -55,11 +55,13 @@ def _hub_rows(name: str, configuration: str | None) -> Iterator[dict[str, Any]]:
     import datasets
 
     try:
-        yield from datasets.load_dataset(name, configuration, split="train", streaming=True)
+        yield from hub_builder(name, configuration).as_streaming_dataset(split="train")
     except datasets.exceptions.DatasetNotFoundError as error:
         raise InputError(
             f"The hub has no data set {name!r} (or it isn't open to you).", hint="Check the name on huggingface.co."
         ) from error
+    except InputError:
+        raise
     except ConnectionError as error:
         raise InputError(
             f"The hub can't be reached for the data set {name!r}.",

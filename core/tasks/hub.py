@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.hub_data import hub_builder, is_hub_name
 from core.known_data import HUB, KnownSet, known_set, known_tasks
 from core.languages import check_language, macrolanguages
 from core.tasks.examples import SPLITS, Placed, SplitRead, TextExample, TokenExample
@@ -37,7 +38,7 @@ def parse_source(source: str) -> tuple[str, str | None]:
         InputError: it is neither.
     """
     name, *rest = source.removeprefix(HUB).split(":")
-    if not name or len(rest) > 1 or (rest and not rest[0]):
+    if not is_hub_name(name) or len(rest) > 1 or (rest and not rest[0]):
         raise InputError(
             f"{source!r} does not name a labelled data set.",
             hint='Write "hub:NAME" or "hub:NAME:CONFIGURATION", such as "hub:Davlan/sib200:mlt_Latn".',
@@ -142,7 +143,9 @@ def _download(source: str, name: str, configuration: str | None, known: KnownSet
 
     try:
         if known is None or not known.files:
-            return datasets.load_dataset(name, configuration)  # type: ignore[no-any-return]
+            builder = hub_builder(name, configuration)
+            builder.download_and_prepare()
+            return builder.as_dataset()  # type: ignore[no-any-return]
         files = fetch({split: address.format(configuration) for split, address in known.files.items()})
         return {split: _PLAIN[path.suffix](path) for split, path in files.items()}
     except datasets.exceptions.DatasetNotFoundError as error:
@@ -212,52 +215,60 @@ def _examples(kind: str, name: str, rows: Any, known: KnownSet | None) -> list[P
             f"{' or '.join(inputs)}, and {' or '.join(labels)}.",
             hint=_FILES_HINT,
         )
-    to_name = _label_names(rows.features[label_column])
+    feature = rows.features[label_column]
+    to_name = _label_names(label_column, feature if unit == "text" else getattr(feature, "feature", feature))
     make: Callable[..., Placed[Any] | None] = _text_example if unit == "text" else _token_example
-    pairs = zip(rows[input_column], rows[label_column], strict=True)
-    made = (make(kind, name, row, given, label, to_name) for row, (given, label) in enumerate(pairs, start=1))
-    return [placed for placed in made if placed is not None]
+    examples = []
+    for row, (given, label) in enumerate(zip(rows[input_column], rows[label_column], strict=True), start=1):
+        try:
+            examples.append(make(kind, row, input_column, given, label, to_name))
+        except ValueError as error:
+            raise InputError(
+                f"{name}, line {row}: {error}.",
+                hint="Choose another data set, or save its splits as files and correct them.",
+            ) from error
+    return [placed for placed in examples if placed is not None]
 
 
-def _label_names(feature: Any) -> Callable[[Any], str | None]:
-    """Turns a column's label, or each of its labels, into its name; None where it has none, as a withheld one (-1)."""
-    feature = getattr(feature, "feature", feature)
+def _label_names(column: str, feature: Any) -> Callable[[Any], str | None]:
+    """Turns a label into its name: None where there is no label, empty where it is withheld (-1) or blank."""
     names = getattr(feature, "names", None)
 
     def name(value: Any) -> str | None:
-        if value is None or names is None:
-            return None if value is None else str(value)
-        return str(names[value]) if 0 <= value < len(names) else None
+        if value is None:
+            return None
+        if not isinstance(value, str | int):
+            raise ValueError(f"the column {column!r} holds a label of the type {type(value).__name__}")
+        if names is None:
+            return "" if value == -1 else str(value).strip()
+        return str(names[value]).strip() if 0 <= value < len(names) else ""
 
     return name
 
 
 def _text_example(
-    kind: str, name: str, row: int, text: Any, label: Any, to_name: Callable[[Any], str | None]
+    kind: str, row: int, column: str, text: Any, label: Any, to_name: Callable[[Any], str | None]
 ) -> Placed[TextExample]:
     named = to_name(label)
     if not isinstance(text, str) or not text.strip() or not named:
-        raise _bad_row(name, row, "the text or its label is missing")
+        raise ValueError("the text or its label is missing")
     return Placed(TextExample(text.strip(), named), (row,))
 
 
 def _token_example(
-    kind: str, name: str, row: int, tokens: Any, tags: Any, to_name: Callable[[Any], str | None]
+    kind: str, row: int, column: str, tokens: Any, tags: Any, to_name: Callable[[Any], str | None]
 ) -> Placed[TokenExample] | None:
     if not isinstance(tokens, list) or not isinstance(tags, list) or len(tokens) != len(tags) or not tokens:
-        raise _bad_row(name, row, "tokens and tags are not lists of one length")
+        raise ValueError("tokens and tags are not lists of one length")
     pairs = [(token, to_name(tag)) for token, tag in zip(tokens, tags, strict=True)]
     if kind == "pos":
         pairs = [(token, tag) for token, tag in pairs if tag not in _NO_WORD]
         if not pairs:
             return None
+    for token, tag in pairs:
+        if token is not None and not isinstance(token, str):
+            raise ValueError(f"the column {column!r} holds a token of the type {type(token).__name__}")
+        if not token or not token.strip() or not tag:
+            raise ValueError("a token or its tag is missing")
     words, names = zip(*pairs, strict=True)
-    if not all(words) or not all(names):
-        raise _bad_row(name, row, "a token or its tag is missing")
     return Placed(TokenExample(words, names), (row,) * len(words))
-
-
-def _bad_row(name: str, row: int, problem: str) -> InputError:
-    return InputError(
-        f"{name}, line {row}: {problem}.", hint="Choose another data set, or save its splits as files and correct them."
-    )
