@@ -239,9 +239,9 @@ def _label_names(column: str, feature: Any) -> Callable[[Any], str | None]:
             return None
         if not isinstance(value, str | int):
             raise ValueError(f"the column {column!r} holds a label of the type {type(value).__name__}")
-        if names is None:
-            return "" if value == -1 else str(value).strip()
-        return str(names[value]).strip() if 0 <= value < len(names) else ""
+        if names is not None:
+            value = names[value] if value in range(len(names)) else ""
+        return "" if value == -1 else str(value).strip()
 
     return name
 
