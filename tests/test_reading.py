@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core.context import Quiet
+from core.context import Context, Quiet
 from core.corpus import lines as lines_module
 from core.corpus.reading import corpus_faults, read_files, read_texts
 from core.errors import InputError
@@ -326,7 +326,7 @@ def test_a_file_without_line_ends_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_file_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, ctx: Context) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     put(tmp_path / "a.txt", "one")
