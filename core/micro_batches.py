@@ -29,9 +29,16 @@ def micro_tokens(
     *,
     bfloat16: bool = False,
 ) -> int:
-    """Largest padded size of a micro-batch: by operations and memory, on the CPU from sizes alone.
+    """Largest size of a micro-batch, in tokens with padding: by operations and memory, on the CPU from sizes alone.
 
-    So it is the same on every machine without a graphics card. `share` is that of the tokens which are masked.
+    So it is the same on every machine without a graphics card.
+
+    Args:
+        lm: the model that learns, or is measured.
+        device: where it does; on "cuda" a third of the card's memory counts as free.
+        teacher: one that reads the same batch first.
+        share: of the tokens that are masked, 0 to 1.
+        bfloat16: whether it computes in that.
     """
     text = Reading(tokens=1, squares=_TYPICAL_LENGTH, places=share, transformed=1)
     operations = 2 * training(lm.family, lm.sizes, text)

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -68,7 +67,7 @@ class OnDisk:
     def get(self, key: str) -> Mapping[str, Tensor] | None:
         """What was put there by whichever process, or None."""
         # Missing, or not what was written, as when the power went: it is asked for anew.
-        with contextlib.suppress(OSError, SafetensorError), open_file(self._path(key)) as file:
+        with contextlib.suppress(OSError), open_file(self._path(key)) as file:
             content = file.read()
             data, digest = content[:-_DIGEST], content[-_DIGEST:]
             if _digest(data) == digest:
